@@ -1,0 +1,184 @@
+"""The records that the ledger holds, one frozen struct per table.
+
+Times (`at`, `created`, `started`, `ended`, `beat`) are UTC epoch seconds as floats; `seconds` are durations
+from the monotonic clock; sizes are `_bytes`. Views turn times into UTC datetimes named `_at`.
+A row's `seq` is given by the store when it is 0.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from milepost.model.status import ProcessingStatus, RunState, StageState
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """The root of all rows."""
+
+
+class RunRow(Row, frozen=True, kw_only=True):
+    """One carrying-out of a process. Identity: `id`; `name` is unique too. Writing it again replaces it."""
+
+    id: str
+    name: str
+    process: str
+    decisions_hash: str
+    target: str | None = None  # how to load the process again: "/path/file.py:name" or "package.module:name"
+    cwd: str | None = None
+    state: RunState = RunState.RUNNING
+    cause: str | None = None  # why it is failed, cancelled or interrupted, in words
+    epoch: int = 1  # +1 at each take-over; fences writes
+    created: float
+    ended: float | None = None
+
+
+class SessionRow(Row, frozen=True, kw_only=True):
+    """One OS process taking part in a run. Identity: (`run`, `epoch`). Writing it again replaces it."""
+
+    run: str
+    epoch: int
+    host: str
+    boot_id: str
+    pid: int
+    pid_started: float
+    started: float
+    beat: float
+    ended: float | None = None
+    end: RunState | None = None  # the end marker; None while alive or when it died without a word
+    cause: str | None = None
+    python: str = ""
+    version: str = ""
+    oom_kills: int | None = None  # the control group's count when the session began
+
+
+class DecisionRow(Row, frozen=True, kw_only=True):
+    """A recorded choice. Appended; the current one of (`run`, `stage`, `name`) is the last."""
+
+    seq: int = 0
+    run: str
+    stage: str
+    name: str
+    value: str  # JSON, secrets redacted
+    source: str = "chosen"  # or "default"
+    who: str = ""
+    host: str = ""
+    at: float
+    note: str | None = None
+    address: str | None = None  # the object that holds it when JSON cannot
+
+
+class StageRow(Row, frozen=True, kw_only=True):
+    """One stage of one run as one session saw it. Identity: (`run`, `stage`, `epoch`); replaced when written again."""
+
+    seq: int = 0
+    run: str
+    stage: str
+    epoch: int
+    process: str
+    state: StageState
+    position: int = 0  # in the order of the plan
+    key: str | None = None
+    reason: str = ""  # why it ran or was reused, in words
+    address: str | None = None
+    reused_from: str | None = None  # the run that made the result
+    started: float | None = None
+    ended: float | None = None
+    seconds: float | None = None
+    attempts: int = 0
+    items_total: int | None = None
+    items_done: int = 0  # in this session, reused ones not counted
+    items_reused: int = 0
+    items_failed: int = 0
+    progress: float | None = None
+    message: str | None = None
+    error: str | None = None  # type and text, redacted
+    traceback: str | None = None
+    memory_bytes: int | None = None  # peak of the session's process tree while it ran
+
+
+class StepRow(Row, frozen=True, kw_only=True):
+    """One attempt of one item at one step. At most one per (`run`, `item`, `step`, `attempt`), and it never changes."""
+
+    seq: int = 0
+    run: str
+    step: str  # the stage's name, or the document's step
+    item: str  # the item key, as text
+    attempt: int = 1
+    status: ProcessingStatus
+    key: str = ""  # stage key without the collection
+    digest: bytes = b""  # of the item's value, 16 bytes
+    result: bytes | None = None  # small results, encoded; see milepost.store.codecs
+    address: str | None = None  # large results
+    error: str | None = None
+    seconds: float = 0.0
+    at: float
+
+
+class ResultRow(Row, frozen=True, kw_only=True):
+    """fingerprint → digest: which object is the result of a stage key. Identity: `key`; replaced when written again."""
+
+    key: str
+    address: str
+    stage: str
+    run: str
+    seconds: float
+    size_bytes: int
+    at: float
+    classes: tuple[str, ...] = ()  # the user's classes found in the value, as "module:qualname"
+
+
+class PartsRow(Row, frozen=True, kw_only=True):
+    """The parts behind a stage key, kept so that `why` can say which changed. Identity: `key`."""
+
+    key: str
+    stage: str
+    parts: bytes  # JSON of milepost.model.fingerprint parts
+    at: float
+
+
+class SourceRow(Row, frozen=True, kw_only=True):
+    """A text (source code, a value's preview) by digest, for `why`'s diff. Identity: `digest`."""
+
+    digest: str
+    text: str
+
+
+class AcceptedRow(Row, frozen=True, kw_only=True):
+    """A change the user called compatible: part `new` of `stage` counts as `old`. "" stands for absent."""
+
+    seq: int = 0
+    stage: str
+    part: str
+    old: str
+    new: str
+    who: str
+    at: float
+
+
+class FileRow(Row, frozen=True, kw_only=True):
+    """A file's digest with what makes re-reading needless. Identity: `path` (absolute)."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+    digest: str
+    at: float
+
+
+class EventRow(Row, frozen=True, kw_only=True):
+    """A fact in the past tense. Appended."""
+
+    seq: int = 0
+    at: float
+    run: str
+    epoch: int = 0
+    kind: str
+    stage: str | None = None
+    v: int = 1
+    json: str = "{}"
+
+
+ROWS: tuple[type[Row], ...] = (
+    RunRow, SessionRow, DecisionRow, StageRow, StepRow, ResultRow, PartsRow, SourceRow, AcceptedRow, FileRow, EventRow,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Where rows and objects live. Knows bytes and records, never what they mean."""
