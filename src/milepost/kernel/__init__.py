@@ -1,0 +1,1 @@
+"""What every component stands on: workspace, recorder, sessions, context, clock."""

@@ -1,0 +1,23 @@
+"""Which run, stage and item the code that runs now belongs to: one context variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+
+import msgspec
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the running code stands. `notify` carries progress and logs to the session's process."""
+
+    run_id: str
+    run_name: str
+    stage: str | None = None
+    item: str | None = None
+    attempt: int = 1
+    notify: Callable[[str, Mapping[str, object]], None]
+    is_cancelled: Callable[[], bool]
+
+
+current: ContextVar[Context | None] = ContextVar("milepost", default=None)
