@@ -1,0 +1,175 @@
+"""Where it all lives: the folder with the ledger, the objects, the logs and the locks.
+
+::
+
+    .milepost/
+        ledger.db      rows            (milepost.store.sqlite)
+        objects/       bytes by digest (milepost.store.objects)
+        runs/ID.lock   held while a session of that run lives; runs/ID/ its crash logs
+        logs/ID/       what the run and its workers printed and logged
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from milepost.config import ProcessingConfig
+from milepost.errors import WorkspaceError
+from milepost.store.protocol import Durability, Store
+
+if TYPE_CHECKING:
+    from milepost.store.objects import Objects
+
+FOLDER = ".milepost"
+
+
+class Workspace:
+    """One workspace. Opening it is cheap: the ledger and the objects are opened when first asked for.
+
+    Example:
+        >>> import tempfile
+        >>> with Workspace.open(tempfile.mkdtemp() + "/.milepost") as workspace:
+        ...     workspace.store.get(__import__("milepost.model.rows", fromlist=["RunRow"]).RunRow) is None
+        True
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        config: ProcessingConfig | None = None,
+        read_only: bool = False,
+        store: Store | None = None,
+    ) -> None:
+        self.path = path
+        self.config = config or ProcessingConfig.from_environment()
+        self.read_only = read_only
+        self._given_store = store
+
+    @classmethod
+    def open(
+        cls, path: str | Path | None = None, *, create: bool = True, read_only: bool = False
+    ) -> Workspace:
+        """The workspace at `path`, else the one that settings or the folders upward name; made when absent.
+
+        Raises WorkspaceError when it is absent and not to be made, is no folder, or belongs to another user.
+        """
+        config = ProcessingConfig.from_environment()
+        chosen = Path(path) if path is not None else find_workspace(config)
+        chosen = chosen.expanduser().absolute()
+        if not chosen.exists():
+            if not create or read_only:
+                raise WorkspaceError(
+                    f"no workspace at {chosen}; start a run here, or name another with --workspace or MILEPOST_WORKSPACE"
+                )
+            _make(chosen)
+        _refuse_foreign(chosen)
+        return cls(chosen.resolve(), config=config, read_only=read_only)
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @cached_property
+    def store(self) -> Store:
+        """The ledger."""
+        if self._given_store is not None:
+            return self._given_store
+        from milepost.store.sqlite import SqliteStore
+
+        durability = self._durability()
+        return SqliteStore.open(
+            self.path / "ledger.db", durability=durability, create=not self.read_only, read_only=self.read_only
+        )
+
+    @cached_property
+    def key(self) -> bytes:
+        """The key that signs this workspace's pickles; kept outside of it. Empty when it is not on this machine."""
+        from milepost.store.signing import signing_key
+
+        return signing_key(self.store.describe()["store_id"], create=not self.read_only)
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The objects by digest."""
+        from milepost.store.objects import Objects
+
+        return Objects(self.path / "objects", self.key)
+
+    def lock_path(self, run: str) -> Path:
+        """The lock that the run's living session holds."""
+        return self.path / "runs" / f"{run}.lock"
+
+    def run_folder(self, run: str) -> Path:
+        """Where a run's crash logs are."""
+        return self.path / "runs" / run
+
+    def log_folder(self, run: str) -> Path:
+        """Where a run's logs are."""
+        return self.path / "logs" / run
+
+    def close(self) -> None:
+        """Close the ledger if it was opened."""
+        if "store" in self.__dict__ and self._given_store is None:
+            self.store.close()
+            del self.__dict__["store"]
+
+    def _durability(self) -> Durability:
+        try:
+            return Durability(self.config.durability)
+        except ValueError:
+            known = ", ".join(Durability)
+            raise WorkspaceError(f"durability {self.config.durability!r} is none of: {known}") from None
+
+
+def find_workspace(config: ProcessingConfig, start: Path | None = None) -> Path:
+    """The configured workspace, else the nearest `.milepost` upward (our own, same file system), else one here."""
+    if config.workspace:
+        return Path(config.workspace)
+    start = Path.cwd() if start is None else start
+    device = start.stat().st_dev
+    for folder in (start, *start.parents):
+        found = folder / FOLDER
+        if _is_usable(found, device):
+            return found
+    return start / FOLDER
+
+
+def _is_usable(folder: Path, device: int) -> bool:
+    try:
+        seen = folder.stat()
+    except OSError:
+        return False
+    return folder.is_dir() and seen.st_dev == device and seen.st_uid == os.getuid()
+
+
+def _make(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in _folders(path):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        (path / ".gitignore").write_text("*\n")
+    except OSError as error:
+        raise WorkspaceError(f"cannot make a workspace at {path}: {error.strerror or error}") from error
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    yield path
+    for name in ("objects", "runs", "logs"):
+        yield path / name
+
+
+def _refuse_foreign(path: Path) -> None:
+    seen = path.stat()
+    if not path.is_dir():
+        raise WorkspaceError(f"{path} is a file, not a workspace")
+    if hasattr(os, "getuid") and seen.st_uid != os.getuid():
+        raise WorkspaceError(f"workspace {path} belongs to another user; make your own with MILEPOST_WORKSPACE")
+    if seen.st_mode & 0o022:
+        raise WorkspaceError(f"workspace {path} can be written by others; run  chmod go-w {path}")
