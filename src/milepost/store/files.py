@@ -1,0 +1,158 @@
+"""Files that appear whole or not at all, and survive a power cut once written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from milepost.errors import ObjectError, StoreFull
+from milepost.store.codecs.encoded import Piece
+
+TEMPORARY = ".tmp-"
+DAMAGED = ".corrupt-"
+
+GRACE_SECONDS = 5.0  # between making a temporary file and locking it
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_known_fans: set[Path] = set()
+_JOINED_BYTES = 1 << 16  # up to here one write of a copy is cheaper than several writes
+
+
+def write_whole(folder: Path, fan: str, name: str, pieces: Iterable[Piece]) -> None:
+    """Put a file at folder/fan/name: on disk when this returns. Raises StoreFull, ObjectError."""
+    temporary = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"
+    try:
+        _write_temporary(temporary, pieces)
+        _make_fan(folder, fan)
+        _move(temporary, folder / fan / name)
+        sync_folder(folder / fan)
+    except OSError as error:
+        _remove(temporary)
+        raise storage_error(error, folder / fan / name) from error
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def set_aside(path: Path) -> Path | None:
+    """Move a damaged file out of the way; where it went, or None when somebody else did."""
+    aside = path.with_name(f"{path.name}{DAMAGED}{time.time_ns()}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return None
+    return aside
+
+
+def storage_error(error: OSError, path: Path) -> ObjectError | StoreFull:
+    """The operating system's refusal in our words."""
+    what = f"cannot write {path}: {error.strerror or error}"
+    if error.errno in _FULL:
+        return StoreFull(f"{what}; free some space, then run the same command again", path=str(path))
+    return ObjectError(what, path=str(path))
+
+
+def _write_temporary(temporary: Path, pieces: Iterable[Piece]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(temporary, flags, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # free when its writer is gone: see remove_stale
+        for piece in _joined(pieces):
+            _write_all(handle, memoryview(piece).cast("B"))
+        _sync_file(handle)
+    finally:
+        os.close(handle)
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterable[Piece]:
+    pieces = list(pieces)
+    if sum(memoryview(piece).nbytes for piece in pieces) <= _JOINED_BYTES:
+        return [b"".join(pieces)]
+    return pieces
+
+
+def _write_all(handle: int, rest: memoryview) -> None:
+    while rest.nbytes:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _sync_file(handle: int) -> None:
+    if sys.platform == "darwin":  # fsync there leaves the data in the drive's cache
+        fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(handle)
+
+
+def _make_fan(folder: Path, fan: str) -> None:
+    path = folder / fan
+    if path in _known_fans and path.is_dir():
+        return
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    sync_folder(folder)  # also when another process made it: that one may not have come this far
+    _known_fans.add(path)
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """The rename is the commit point; what stands in the way and is no file is set aside."""
+    try:
+        os.rename(temporary, path)
+    except (IsADirectoryError, NotADirectoryError):
+        set_aside(path)
+        os.rename(temporary, path)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def remove_stale(folder: Path) -> int:
+    """Remove temporary files of writers that are gone; how many."""
+    count = 0
+    for entry in _temporaries(folder):
+        if _is_stale(entry):
+            _remove(Path(entry.path))
+            count += 1
+    return count
+
+
+def _temporaries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if entry.name.startswith(TEMPORARY)]
+    except FileNotFoundError:
+        return []
+
+
+def _is_stale(entry: os.DirEntry[str]) -> bool:
+    """Its writer's lock is free, and it had the time to take it."""
+    try:
+        if time.time() - entry.stat(follow_symlinks=False).st_mtime < GRACE_SECONDS:
+            return False
+        handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True

@@ -1,0 +1,251 @@
+"""The results of a mapped stage as one value: a list that is read chunk by chunk and never held whole."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, overload
+
+import msgspec
+from blake3 import blake3
+
+from milepost.errors import ObjectDamaged
+from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
+
+if TYPE_CHECKING:
+    from milepost.store.objects import Objects, Packed, Stored
+
+CHUNK_ITEMS = 1000
+CHUNK_BYTES = 1 << 20
+CACHED_CHUNKS = 4
+
+_ADDRESS_BYTES = 20
+_PICKLE = b"s"
+
+
+class _Item(msgspec.Struct, array_like=True):
+    """One item in a chunk: pickles are kept without their own signature, the chunk carries one for all."""
+
+    item: str
+    digest: bytes
+    result: bytes | None
+    address: str | None
+
+
+class _Index(msgspec.Struct, array_like=True):
+    """What a sequence's object holds."""
+
+    chunks: list[str]
+    counts: list[int]
+    classes: list[str]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_items = msgspec.msgpack.Decoder(list[_Item]).decode
+_index = msgspec.msgpack.Decoder(_Index).decode
+
+
+class SequenceWriter:
+    """Appends item results in order; holds one chunk in memory, whatever the length.
+
+    The sequence's address depends on the ordered digests and keys of its items alone.
+    """
+
+    def __init__(self, objects: Objects, chunk: int = CHUNK_ITEMS) -> None:
+        self._objects = objects
+        self._chunk = chunk
+        self._identity = _Identity()
+        self._pending: list[_Item] = []
+        self._pending_bytes = 0
+        self._signed = False
+        self._classes: set[str] = set()
+        self._chunks: list[str] = []
+        self._counts: list[int] = []
+
+    def append(self, packed: Packed, item: str = "") -> None:
+        """Add the next item's result; `item` is its key. Raises ObjectRefused for another key's pickle."""
+        result = packed.result
+        if result is not None and result[:1] == _PICKLE:
+            result = _PICKLE + self._objects.signed_item(result)
+            self._signed = True
+        self._identity.add(packed.digest, item)
+        self._pending.append(_Item(item, packed.digest, result, packed.address))
+        self._pending_bytes += len(result or b"") + len(item)
+        self._classes.update(packed.classes)
+        if len(self._pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
+            self._flush()
+
+    def close(self) -> Stored:
+        """Store what is left, and the sequence itself."""
+        if self._pending:
+            self._flush()
+        classes = tuple(sorted(self._classes))
+        index = _encode(_Index(self._chunks, self._counts, list(classes)))
+        return self._objects.put_encoded(
+            Encoded(SEQUENCE, (index,), classes, identity=self._identity.digest())
+        )
+
+    def _flush(self) -> None:
+        codec = CHUNK_SIGNED if self._signed else CHUNK
+        stored = self._objects.put_encoded(Encoded(codec, (_encode(self._pending),)))
+        self._chunks.append(stored.address)
+        self._counts.append(len(self._pending))
+        self._pending, self._pending_bytes, self._signed = [], 0, False
+
+
+class StoredSequence(Sequence[object]):
+    """A stored list: indexed, sliced and iterated like one, each access decoding its own copy of an item.
+
+    Two are equal when their items are; so are one and a list. To another process goes only its address.
+
+    >>> import tempfile
+    >>> from milepost.store.objects import Objects
+    >>> objects = Objects(Path(tempfile.mkdtemp()), b"")
+    >>> writer = SequenceWriter(objects)
+    >>> for word in ("one", "two", "three"):
+    ...     writer.append(objects.pack(word), item=word[0])
+    >>> words = objects.get(writer.close().address)
+    >>> words[1], words[-2:], list(words.keys())
+    ('two', ['two', 'three'], ['o', 't', 't'])
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, objects: Objects, address: str) -> None:
+        index = _read_index(objects.load(address)[1])
+        self.address = address
+        self.classes = tuple(index.classes)
+        self._objects = objects
+        self._chunks = index.chunks
+        self._ends = list(accumulate(index.counts))
+        self._cached: dict[int, list[_Item]] = {}
+        self._lock = Lock()
+
+    @property
+    def root(self) -> Path:
+        """The folder of the objects it is stored in."""
+        return self._objects.root
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, index: int) -> object: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[object]: ...
+    def __getitem__(self, index: int | slice) -> object:
+        if isinstance(index, slice):
+            return [self._value(self._at(position)) for position in range(*index.indices(len(self)))]
+        position = index.__index__()
+        if position < 0:
+            position += len(self)
+        if not 0 <= position < len(self):
+            raise IndexError(f"item {index} of a stored sequence of {len(self)}")
+        return self._value(self._at(position))
+
+    def __iter__(self) -> Iterator[object]:
+        return (self._value(each) for each in self._walk())
+
+    def __reversed__(self) -> Iterator[object]:
+        return (self._value(self._at(position)) for position in range(len(self) - 1, -1, -1))
+
+    def keys(self) -> Iterator[str]:
+        """The item keys, in order."""
+        return (each.item for each in self._walk())
+
+    def items(self) -> Iterator[tuple[str, object]]:
+        """(item key, value) in order."""
+        return ((each.item, self._value(each)) for each in self._walk())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, StoredSequence) and other.address == self.address:
+            return True
+        if not isinstance(other, StoredSequence | list):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<StoredSequence of {len(self)} items, {self.address}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopen, (str(self.root), self.address)
+
+    def __milepost_address__(self) -> str:
+        """By this, encoders refer to it instead of copying its items."""
+        return self.address
+
+    def identity(self) -> bytes:
+        """The 20 bytes that its address is made of, computed again from its items."""
+        identity = _Identity()
+        for each in self._walk():
+            identity.add(each.digest, each.item)
+        return identity.digest()
+
+    def _value(self, item: _Item) -> object:
+        if item.result is not None and item.result[:1] == _PICKLE:
+            return self._objects.unpack_checked(item.result)
+        return self._objects.unpack(item.result, item.address)
+
+    def _walk(self) -> Iterator[_Item]:
+        for number in range(len(self._chunks)):
+            yield from self._load(number)
+
+    def _at(self, position: int) -> _Item:
+        number = bisect_right(self._ends, position)
+        start = self._ends[number - 1] if number else 0
+        return self._load(number)[position - start]
+
+    def _load(self, number: int) -> list[_Item]:
+        """One chunk's items, of which the last few chunks used stay in memory (undecoded)."""
+        with self._lock:
+            items = self._cached.pop(number, None)
+            if items is None:
+                items = _read_chunk(self._objects.load(self._chunks[number])[1])
+            self._cached[number] = items
+            if len(self._cached) > CACHED_CHUNKS:
+                del self._cached[next(iter(self._cached))]
+            return items
+
+
+class _Identity:
+    """Digests and keys of items in order, as one digest."""
+
+    def __init__(self) -> None:
+        self._hasher = blake3(b"sequence\0")
+
+    def add(self, digest: bytes, item: str) -> None:
+        name = item.encode("utf-8", "surrogatepass")
+        self._hasher.update(b"%b%d:%b" % (digest, len(name), name))
+
+    def digest(self) -> bytes:
+        return self._hasher.digest(_ADDRESS_BYTES)
+
+
+def references(codec: str, payload: memoryview) -> list[str]:
+    """The addresses that a sequence's or a chunk's payload names."""
+    if codec == SEQUENCE:
+        return _read_index(payload).chunks
+    return [each.address for each in _read_chunk(payload) if each.address is not None]
+
+
+def _read_index(payload: memoryview) -> _Index:
+    try:
+        return _index(payload)
+    except msgspec.DecodeError as error:
+        raise ObjectDamaged(f"a stored sequence cannot be read: {error}") from error
+
+
+def _read_chunk(payload: memoryview) -> list[_Item]:
+    try:
+        return _items(payload)
+    except msgspec.DecodeError as error:
+        raise ObjectDamaged(f"a chunk of a stored sequence cannot be read: {error}") from error
+
+
+def _reopen(root: str, address: str) -> StoredSequence:
+    from milepost.store.objects import Objects
+
+    return StoredSequence(Objects.at(Path(root)), address)
