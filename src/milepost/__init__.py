@@ -1,1 +1,52 @@
-"""Milepost: kill it any time; it continues where it was, with the right code, and tells you what it reused and why."""
+"""Milepost: kill it any time; it continues where it was, with the right code, and tells you what it reused and why.
+
+Importing this package loads the standard library and msgspec only; the rest comes when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from msgspec import Meta as Meta
+
+    from milepost.errors import Cancelled as Cancelled
+    from milepost.errors import MilepostError as MilepostError
+    from milepost.kernel.handles import Run as Run
+    from milepost.kernel.handles import Stage as Stage
+    from milepost.kernel.workspace import Workspace as Workspace
+    from milepost.model.files import File as File
+    from milepost.process.definition import Process as Process
+    from milepost.process.stages import stage as stage
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Cancelled": "milepost.errors",
+    "File": "milepost.model.files",
+    "Meta": "msgspec",
+    "MilepostError": "milepost.errors",
+    "Process": "milepost.process.definition",
+    "Run": "milepost.kernel.handles",
+    "Stage": "milepost.kernel.handles",
+    "Workspace": "milepost.kernel.workspace",
+    "stage": "milepost.process.stages",
+}
+
+__all__ = ["Cancelled", "File", "Meta", "MilepostError", "Process", "Run", "Stage", "Workspace", "stage"]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'milepost' has no attribute {name!r}")
+    import sys
+
+    __import__(home)
+    value: object = getattr(sys.modules[home], name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -47,6 +47,8 @@ class Recorder:
         if not rows:
             return 0
         with self._lock:
+            for row in rows:
+                self._observed.pop(_identity(row), None)  # a fact replaces what was seen of the same thing
             changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable))
             self._is_dirty = not durable
             return changed
@@ -55,11 +57,6 @@ class Recorder:
         """Queue a row that nobody's correctness depends on."""
         with self._lock:
             self._observed[_identity(row)] = row
-
-    def forget(self, row: Row) -> None:
-        """Drop the queued observation about what `row` is about: a fact replaces it."""
-        with self._lock:
-            self._observed.pop(_identity(row), None)
 
     def flush(self) -> None:
         """Write the queued observations; a fault costs them and one warning."""

@@ -1,0 +1,1 @@
+"""Processes: their definition, their plan, and how they are carried out."""

@@ -1,0 +1,127 @@
+"""The executors of one run: which stage goes where, how much is handed out at once, what comes back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from milepost.executors import make_executor
+from milepost.executors.task import Equipment, Executor, Notice, Outcome, Task, Work
+from milepost.kernel.workspace import Workspace
+from milepost.process.definition import Process
+from milepost.process.jobs import Job
+from milepost.process.stages import StageOptions
+
+
+class Crew:
+    """Opens an executor when the first stage needs it. `executor` and `workers` are what the user asked for."""
+
+    def __init__(
+        self,
+        process: Process,
+        workspace: Workspace,
+        *,
+        executor: str | None,
+        workers: int | None,
+        on_notice: Callable[[Notice], None],
+        is_cancelled: Callable[[], bool],
+    ) -> None:
+        self._process = process
+        self._workspace = workspace
+        self._wanted = executor
+        self._workers = workers
+        self._on_notice = on_notice
+        self._is_cancelled = is_cancelled
+        self._works: dict[str, Work] = {}
+        self._executors: dict[str, Executor] = {}
+        self._under_way: dict[int, str] = {}  # task number -> executor
+        self._by_stage: dict[str, int] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether some task has not come back."""
+        return bool(self._under_way)
+
+    def take_on(self, job: Job) -> None:
+        """Make a stage's work known before its first task."""
+        self._works[job.plan.stage] = job.work
+
+    def hand_out(self, job: Job) -> bool:
+        """Submit the job's next tasks while there is room; whether any was."""
+        executor = self._executor_for(job.options)
+        before = len(self._under_way)
+        while self._has_room(executor, job.options) and (task := job.next_task()) is not None:
+            self._submit(executor, task)
+        return len(self._under_way) > before
+
+    def wait(self, timeout: float) -> list[Outcome]:
+        """What came back, at latest after `timeout` seconds; inline, this is where the work is done."""
+        busy = [executor for name, executor in self._executors.items() if name in self._under_way.values()]
+        outcomes: list[Outcome] = []
+        for executor in sorted(busy, key=lambda executor: executor.name == "inline"):
+            outcomes += executor.wait(timeout if len(busy) == 1 else min(timeout, 0.02))
+        for outcome in outcomes:
+            del self._under_way[outcome.task]
+            self._by_stage[outcome.stage] -= 1
+        return outcomes
+
+    def cancel(self) -> None:
+        """Begin nothing more."""
+        for executor in self._executors.values():
+            executor.cancel()
+
+    def close(self) -> None:
+        """Let go of all executors."""
+        for executor in self._executors.values():
+            executor.close()
+        self._executors.clear()
+
+    def _submit(self, executor: Executor, task: Task) -> None:
+        self._under_way[task.number] = executor.name
+        self._by_stage[task.stage] = self._by_stage.get(task.stage, 0) + 1
+        executor.submit(task)
+
+    def _has_room(self, executor: Executor, options: StageOptions) -> bool:
+        out = sum(1 for name in self._under_way.values() if name == executor.name)
+        if executor.name == "inline":
+            return out == 0
+        if options.workers is not None and options.workers < executor.slots:
+            return self._by_stage.get(options.name, 0) < options.workers
+        return out < 2 * executor.slots
+
+    def _executor_for(self, options: StageOptions) -> Executor:
+        name = self._name_for(options)
+        if name not in self._executors:
+            executor = make_executor(name, self._slots())
+            executor.open(self._equipment(name))
+            self._executors[name] = executor
+        return self._executors[name]
+
+    def _name_for(self, options: StageOptions) -> str:
+        if options.timeout is not None and not self._process.stages[options.name].is_async:
+            return "workers"  # nothing else can end a call that does not come back
+        if self._wanted is not None:
+            return self._wanted
+        return "workers" if options.workers is not None else "inline"
+
+    def _slots(self) -> int:
+        asked = [made.options.workers or 0 for made in self._process.stages.values()]
+        return self._workers or self._workspace.config.num_workers or max(asked) or os.cpu_count() or 1
+
+    def _equipment(self, name: str) -> Equipment:
+        return Equipment(
+            objects_root=self._workspace.path / "objects",
+            key=self._workspace.key,
+            works=self._works,
+            cwd=os.getcwd(),
+            sys_path=tuple(sys.path),
+            snapshot=self._snapshot() if name == "workers" else None,
+            on_notice=self._on_notice,
+            is_cancelled=self._is_cancelled,
+        )
+
+    def _snapshot(self) -> bytes:
+        from milepost.executors.snapshot import take_snapshot
+
+        return take_snapshot({name: made.__wrapped__ for name, made in self._process.stages.items()})

@@ -1,0 +1,86 @@
+"""The items of a mapped stage that are still to be done, in bounded windows, and those found done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, tee
+
+import msgspec
+
+from milepost.executors.task import ItemTask
+from milepost.model.items import item_keys
+from milepost.model.rows import StepRow
+from milepost.process.items import items_of
+from milepost.process.planner import StagePlan
+from milepost.process.stages import StageOptions
+from milepost.store.objects import Objects
+from milepost.store.protocol import Store
+
+WINDOW = 1000  # items looked up in the ledger at once
+
+
+class ItemFeed:
+    """Windows of item tasks. Items done under the stage's items key are handed to `on_found` instead."""
+
+    def __init__(
+        self,
+        plan: StagePlan,
+        options: StageOptions,
+        store: Store,
+        objects: Objects,
+        collection: object,
+        *,
+        run: str,
+        is_forced: bool,
+        is_continued: bool,
+        on_found: Callable[[int, StepRow], None],
+    ) -> None:
+        self.seen = 0
+        self._plan = plan
+        self._options = options
+        self._store = store
+        self._objects = objects
+        self._run = run
+        self._is_forced = is_forced
+        self._is_continued = is_continued
+        self._on_found = on_found
+        self._values = items_of(collection, stage=plan.stage, each=options.each or "")
+
+    def windows(self) -> Iterator[list[ItemTask]]:
+        """The items to do, up to 1,000 at a time, in order."""
+        shown, keyed = tee(self._values)
+        pairs = zip(shown, item_keys(keyed, self._options.key, stage=self._plan.stage), strict=True)
+        while window := list(islice(pairs, WINDOW)):
+            tasks = [
+                ItemTask(self.seen + offset, item, digest, 1, value)
+                for offset, (value, (item, digest)) in enumerate(window)
+            ]
+            self.seen += len(tasks)
+            yield self._with_attempts(self._without_found(tasks))
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
+        """Of these items, those done under the stage's items key whose result is still there."""
+        found = self._store.find_items(self._plan.items_key or "", digests)
+        return {
+            digest: row
+            for digest, row in found.items()
+            if row.address is None or self._objects.has(row.address)
+        }
+
+    def _without_found(self, tasks: list[ItemTask]) -> list[ItemTask]:
+        if self._is_forced:
+            return tasks
+        found = self.find([task.digest for task in tasks])
+        for task in tasks:
+            if task.digest in found:
+                self._on_found(task.position, msgspec.structs.replace(found[task.digest], item=task.item))
+        return [task for task in tasks if task.digest not in found]
+
+    def _with_attempts(self, tasks: list[ItemTask]) -> list[ItemTask]:
+        """In a continued run an item's attempts go on counting."""
+        if not self._is_continued or not tasks:
+            return tasks
+        last = self._store.last_attempts(self._run, self._plan.stage, [task.item for task in tasks])
+        return [
+            msgspec.structs.replace(task, attempt=last[task.item] + 1) if task.item in last else task for task in tasks
+        ]
