@@ -1,0 +1,86 @@
+"""The items of one task and what has become of them so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from milepost.errors import StageTimeout
+from milepost.executors.faults import describe
+from milepost.executors.task import ItemOutcome, ItemTask, OutcomeKind
+
+if TYPE_CHECKING:
+    from milepost.store.objects import Packed
+
+BATCH_SECONDS = 0.2  # a batch that takes longer comes back with a rest, so that what is done can be committed
+
+
+class Overdue(StageTimeout):
+    """An async call that our own timeout ended. A TimeoutError of the user's is a failure like any other."""
+
+
+class Batch:
+    """Items in order, each settled at most once."""
+
+    def __init__(self, items: tuple[ItemTask, ...]) -> None:
+        self.items = items
+        self.outcomes: list[ItemOutcome] = []
+        self.exception: BaseException | None = None
+        self._settled = bytearray(len(items))
+
+    @property
+    def kind(self) -> OutcomeKind:
+        """ "failed" as soon as one item is."""
+        return "done" if self.exception is None else "failed"
+
+    def in_time(self) -> Iterator[tuple[int, ItemTask]]:
+        """The items with their index, as long as the batch has time to begin one; at least one."""
+        deadline = perf_counter() + BATCH_SECONDS
+        for index, item in enumerate(self.items):
+            if index and perf_counter() > deadline:
+                return
+            yield index, item
+
+    def finish(self, index: int, packed: Packed, seconds: float) -> None:
+        """An item has its result."""
+        item = self.items[index]
+        self.outcomes.append(
+            ItemOutcome(
+                item.position, item.item, item.digest, item.attempt, True, packed, None, None, seconds
+            )
+        )
+        self._settled[index] = 1
+
+    def fail(self, index: int, exception: BaseException, seconds: float) -> None:
+        """An item raised."""
+        error, traceback = describe(exception)
+        kind: OutcomeKind = "timeout" if isinstance(exception, Overdue) else "failed"
+        item = self.items[index]
+        self.outcomes.append(
+            ItemOutcome(
+                item.position,
+                item.item,
+                item.digest,
+                item.attempt,
+                False,
+                error=error,
+                traceback=traceback,
+                seconds=seconds,
+                kind=kind,
+            )
+        )
+        self._settled[index] = 1
+        self.exception = self.exception or exception
+
+    def fail_all(self, exception: BaseException) -> None:
+        """None of the items that are left can be begun."""
+        for index in range(len(self.items)):
+            if not self._settled[index]:
+                self.fail(index, exception, 0.0)
+
+    def rest(self) -> tuple[ItemTask, ...]:
+        """The items that are not settled."""
+        if len(self.outcomes) == len(self.items):
+            return ()
+        return tuple(item for index, item in enumerate(self.items) if not self._settled[index])

@@ -1,0 +1,223 @@
+"""The one place where the code of a stage is called: the same in process, in threads and in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from time import perf_counter
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING
+
+from milepost.errors import Cancelled, CannotEncode, StageExecutionError
+from milepost.executors.arguments import Arguments, handles, has_handles
+from milepost.executors.batch import Batch, Overdue
+from milepost.executors.faults import describe, error_text
+from milepost.executors.loop import PrivateLoop
+from milepost.executors.task import Equipment, ItemTask, Notice, Outcome, Task, Work
+from milepost.kernel.context import Context, current
+from milepost.store.objects import Objects
+
+if TYPE_CHECKING:
+    from milepost.store.objects import Packed, Stored
+
+STOPS = (Cancelled, KeyboardInterrupt)
+
+
+def _unobserved(index: int, is_begun: bool) -> None:
+    pass
+
+
+class Carrier:
+    """Carries tasks out, one at a time per thread.
+
+    `at_hand(index, is_begun)` is told when an item (of a whole stage: index 0) is begun and when it is done.
+    `is_worker`: this process only computes, so a result that cannot be encoded can go nowhere.
+    """
+
+    def __init__(
+        self,
+        equipment: Equipment,
+        *,
+        is_worker: bool = False,
+        at_hand: Callable[[int, bool], None] = _unobserved,
+    ) -> None:
+        self._equipment = equipment
+        self._objects = Objects(equipment.objects_root, equipment.key)
+        self._arguments = Arguments(self._objects)
+        self._loop = PrivateLoop()
+        self._is_worker = is_worker
+        self._at_hand = at_hand
+        self._surroundings = copy_context()
+
+    def carry_out(self, task: Task) -> Outcome:
+        """Do what the task says. Errors of user code, Cancelled and KeyboardInterrupt become outcomes."""
+        work = self._equipment.works[task.stage]
+        carry = self._whole if task.items is None else self._batch
+        return self._surroundings.copy().run(carry, work, task)
+
+    def close(self) -> None:
+        """End the private loop."""
+        self._loop.close()
+
+    def _whole(self, work: Work, task: Task) -> Outcome:
+        started = perf_counter()
+        context = self._enter(work, None, task.attempt)
+        try:
+            arguments = self._arguments.of(work, context)
+            self._at_hand(0, True)
+            result = self._called(work, arguments)
+            seconds = perf_counter() - started
+            stored, value, unencodable = self._store(work, result)
+        except STOPS as stop:
+            return _stopped(task, stop)
+        except BaseException as exception:
+            return failed(task, exception, perf_counter() - started)
+        return Outcome(
+            task=task.number,
+            stage=task.stage,
+            kind="done",
+            stored=stored,
+            value=value,
+            unencodable=unencodable,
+            seconds=seconds,
+        )
+
+    def _batch(self, work: Work, task: Task) -> Outcome:
+        started = perf_counter()
+        batch = Batch(task.items or ())
+        stop: BaseException | None = None
+        try:
+            self._compute(work, batch)
+        except STOPS as stopped:
+            stop = stopped
+        except BaseException as exception:
+            batch.fail_all(exception)
+        return Outcome(
+            task=task.number,
+            stage=task.stage,
+            kind="cancelled" if stop is not None else batch.kind,
+            items=tuple(batch.outcomes),
+            rest=batch.rest(),
+            exception=stop or batch.exception,
+            error=error_text(stop) if stop is not None else None,
+            seconds=perf_counter() - started,
+        )
+
+    def _compute(self, work: Work, batch: Batch) -> None:
+        """Compute items until the batch or its time is over."""
+        begin = self._beginner(work)
+        if not work.is_async:
+            return self._one_by_one(work, batch, begin)
+
+        from milepost.executors.lanes import Lanes
+
+        lanes = Lanes(work, batch, begin, lambda result: self._pack(work, result), self._settled)
+        return self._loop.run(lanes.compute(), is_cancelled=self._equipment.is_cancelled)
+
+    def _one_by_one(self, work: Work, batch: Batch, begin: Callable[[int, ItemTask], object]) -> None:
+        for index, item in batch.in_time():
+            started = perf_counter()
+            try:
+                packed = self._pack(work, self._awaited(work, begin(index, item)))
+            except STOPS:
+                raise
+            except BaseException as exception:
+                batch.fail(index, exception, perf_counter() - started)
+            else:
+                batch.finish(index, packed, perf_counter() - started)
+            self._at_hand(index, False)
+
+    def _beginner(self, work: Work) -> Callable[[int, ItemTask], object]:
+        """What begins one item: everything that is the same for all of them is settled before."""
+        shared = self._arguments.of_items(work)
+        function, parameter, needs_handles = work.function, work.item_parameter or "", has_handles(work)
+        is_cancelled, at_hand, enter = self._equipment.is_cancelled, self._at_hand, self._enter
+
+        def begin(index: int, item: ItemTask) -> object:
+            if is_cancelled():
+                raise Cancelled
+            context = enter(work, item.item, item.attempt)
+            at_hand(index, True)
+            arguments = {**shared, parameter: item.value}
+            if needs_handles:
+                arguments.update(handles(work, context))
+            return function(**arguments)
+
+        return begin
+
+    def _called(self, work: Work, arguments: Mapping[str, object]) -> object:
+        return self._awaited(work, work.function(**arguments))
+
+    def _awaited(self, work: Work, result: object) -> object:
+        if not isinstance(result, CoroutineType):
+            return result
+
+        from milepost.executors.lanes import in_time
+
+        return self._loop.run(in_time(result, work), is_cancelled=self._equipment.is_cancelled)
+
+    def _settled(self, index: int) -> None:
+        self._at_hand(index, False)
+
+    def _store(self, work: Work, result: object) -> tuple[Stored | None, object, str | None]:
+        _refuse_generator(work, result)
+        try:
+            return self._objects.put(result), None, None
+        except CannotEncode as error:
+            if self._is_worker:
+                raise
+            return None, result, str(error)
+
+    def _pack(self, work: Work, result: object) -> Packed:
+        _refuse_generator(work, result)
+        return self._objects.pack(result)
+
+    def _enter(self, work: Work, item: str | None, attempt: int) -> Context:
+        tell = self._equipment.on_notice
+
+        def notify(kind: str, payload: Mapping[str, object]) -> None:
+            tell(Notice(work.stage, kind, payload, item, attempt))
+
+        context = Context(
+            run_id=work.run_id,
+            run_name=work.run_name,
+            stage=work.stage,
+            item=item,
+            attempt=attempt,
+            notify=notify,
+            is_cancelled=self._equipment.is_cancelled,
+        )
+        current.set(context)
+        return context
+
+
+def failed(task: Task, exception: BaseException, seconds: float = 0.0) -> Outcome:
+    """The outcome of a whole stage that raised, or of items none of which could be begun."""
+    error, traceback = describe(exception)
+    batch = Batch(task.items or ())
+    batch.fail_all(exception)
+    return Outcome(
+        task=task.number,
+        stage=task.stage,
+        kind="timeout" if isinstance(exception, Overdue) else "failed",
+        items=tuple(batch.outcomes),
+        exception=exception,
+        error=error,
+        traceback=traceback,
+        seconds=seconds,
+    )
+
+
+def _stopped(task: Task, stop: BaseException) -> Outcome:
+    return Outcome(
+        task=task.number, stage=task.stage, kind="cancelled", exception=stop, error=error_text(stop)
+    )
+
+
+def _refuse_generator(work: Work, result: object) -> None:
+    if isinstance(result, (GeneratorType, AsyncGeneratorType)):
+        raise StageExecutionError(
+            f"stage {work.stage!r} returned a generator; a result is stored as a whole: return a list, "
+            f"or map a stage over the items with each={work.stage!r}",
+            stage=work.stage,
+        )
