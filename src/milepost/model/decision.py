@@ -90,7 +90,7 @@ def _convert(value: object, annotation: object, *, strict: bool) -> object:
         return _as_file(value)
     if hasattr(annotation, "model_validate"):  # a pydantic model, without importing pydantic
         return value if isinstance(value, typing.cast(type, annotation)) else annotation.model_validate(value)
-    if isinstance(annotation, type) and isinstance(value, annotation) and type(value) is annotation:
+    if type(value) is annotation:
         return value
     try:
         return msgspec.convert(value, typing.cast(type, annotation), strict=strict, dec_hook=_foreign)
