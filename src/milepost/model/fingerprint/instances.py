@@ -1,0 +1,285 @@
+"""Encodings of what user code defines: enums, subclasses of builtins, instances by their state, functions by a hook."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterator
+from functools import lru_cache
+from types import MemberDescriptorType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from milepost.errors import UnkeyableError
+from milepost.model.fingerprint.labels import class_label, module_label
+from milepost.model.fingerprint.walk import (
+    Encode,
+    Unkeyable,
+    Walk,
+    encode_elements,
+    encode_items,
+    framed,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    from types import MethodType
+
+_ADVICE = "give its class a method __milepost_key__(self) that returns what counts"
+_WHY = {
+    "generator": "a generator can be read only once: pass a list",
+    "coroutine": "a coroutine can be awaited only once: pass its result",
+    "async_generator": "a generator can be read only once: pass a list",
+    "lock": "a lock belongs to one process",
+    "RLock": "a lock belongs to one process",
+    "TextIOWrapper": "an open file belongs to one process: pass its path",
+    "BufferedReader": "an open file belongs to one process: pass its path",
+    "BufferedWriter": "an open file belongs to one process: pass its path",
+    "FileIO": "an open file belongs to one process: pass its path",
+    "socket": "a socket belongs to one process",
+}
+_PLAIN: dict[type, Any] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    complex: complex.__complex__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    bytearray: lambda value: bytearray.__getitem__(value, slice(None)),
+    list: lambda value: list.__getitem__(value, slice(None)),
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    dict: lambda value: dict(dict.items(value)),
+    set: lambda value: set(set.__iter__(value)),
+    OrderedDict: lambda value: OrderedDict(OrderedDict.items(value)),
+    deque: lambda value: deque(deque.__iter__(value), value.maxlen),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+}
+# Filled in by instances themselves while they work, so no part of what they are.
+_DERIVED = frozenset({"__pydantic_fields_set__"})
+
+
+def encode_instance(walk: Walk, value: object) -> bytes:
+    """The class's name and the state that its instances keep."""
+    cls = type(value)
+    if custom_state(cls):
+        return _encode_state(walk, value, _called(value, "__getstate__"))
+    if has_hidden_state(cls):
+        reason = _WHY.get(cls.__name__) or f"a {cls.__name__} keeps its state out of sight"
+        raise Unkeyable(reason)
+    return encode_fields(walk, value, state_items(value))
+
+
+def encode_own_key(walk: Walk, value: object) -> bytes:
+    """The class's name and what its `__milepost_key__` says."""
+    return _encode_state(walk, value, _called(value, "__milepost_key__"))
+
+
+def _encode_state(walk: Walk, value: object, state: object) -> bytes:
+    head = b"m" + framed(class_label(type(value)).encode("utf-8", "surrogatepass"))
+    done = walk.enter(value)
+    if done is not None:
+        return done
+    if type(state) is dict:
+        return walk.leave(value, head + b"d" + b"".join(_field_parts(walk, state.items())))
+    return walk.leave(value, head + b"v" + walk.part(state))
+
+
+def encode_fields(walk: Walk, value: object, fields: Iterator[tuple[str, object]], *heads: object) -> bytes:
+    """An instance as its class's name, `heads`, and named fields in any order."""
+    done = walk.enter(value)
+    if done is not None:
+        return done
+    body = b"o" + framed(class_label(type(value)).encode("utf-8", "surrogatepass"))
+    body += b"".join(map(walk.part, heads))
+    return walk.leave(value, body + b"".join(_field_parts(walk, fields)))
+
+
+def _field_parts(walk: Walk, fields: Any) -> list[bytes]:
+    parts, name = [], ""
+    try:
+        for name, field in fields:  # noqa: B007 - the error names the field
+            parts.append(walk.part(name) + walk.part(field))
+    except Unkeyable as lost:
+        raise lost.at(f".{name}" if str(name).isidentifier() else f"[{name!r}]" if name else "") from None
+    return sorted(parts)
+
+
+def state_items(value: object) -> Iterator[tuple[str, object]]:
+    """What an instance holds: its `__dict__` without cached properties, and its slots."""
+    cls = type(value)
+    for name, field in instance_dict(value).copy().items():
+        if name not in _cached_properties(cls):
+            yield name, field
+    for name, slot in slots_of(cls):
+        if name in _DERIVED:
+            continue
+        try:
+            yield name, slot.__get__(value, cls)
+        except AttributeError:  # never assigned
+            continue
+
+
+def instance_dict(value: object) -> dict[str, object]:
+    """The instance's own `__dict__`, past any `__getattribute__` of its class."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@lru_cache(maxsize=256)
+def slots_of(cls: type) -> tuple[tuple[str, Any], ...]:
+    """The slots of a class and its roots, with their descriptors."""
+    return tuple(
+        (name, kind)
+        for root in cls.__mro__
+        if "__slots__" in vars(root)
+        for name, kind in vars(root).items()
+        if type(kind) is MemberDescriptorType
+    )
+
+
+@lru_cache(maxsize=256)
+def _cached_properties(cls: type) -> frozenset[str]:
+    """Attributes that come and go with use, so they are no part of what an instance is."""
+    return frozenset(
+        name
+        for root in cls.__mro__
+        for name, kind in vars(root).items()
+        if type(kind).__name__ == "cached_property"
+    )
+
+
+def has_hidden_state(cls: type) -> bool:
+    """Whether instances hold more than a `__dict__` and slots can show: those of classes written in C."""
+    if cls.__itemsize__:
+        return True
+    pointers = (cls.__weakrefoffset__ > 0) + (cls.__dictoffset__ > 0) + len(slots_of(cls))
+    return cls.__basicsize__ > object.__basicsize__ + pointers * tuple.__itemsize__
+
+
+def custom_state(cls: type) -> bool:
+    """Whether the class says by `__getstate__` what its state is; pydantic's only adds which fields were given."""
+    getstate = getattr(cls, "__getstate__", None)
+    is_own = getstate is not None and getstate is not getattr(object, "__getstate__", None)
+    return is_own and not hasattr(cls, "__pydantic_fields_set__") and not _is_open_file(cls)
+
+
+def _is_open_file(cls: type) -> bool:
+    io = sys.modules.get("_io")
+    return io is not None and issubclass(cls, io._IOBase)
+
+
+def _called(value: object, method: str) -> object:
+    try:
+        return getattr(type(value), method)(value)
+    except RecursionError:
+        raise
+    except Exception as error:
+        reason = f"{type(value).__name__}.{method} raised {type(error).__name__}; {_ADVICE}"
+        raise Unkeyable(reason) from error
+
+
+def encode_subclass(walk: Walk, value: object, *, encoder: Encode, root: type) -> bytes:
+    """An instance of a subclass of a known kind: its class's name, its content as that kind, its own state."""
+    done = walk.enter(value)
+    if done is not None:
+        return done
+    content = framed(encoder(walk, _PLAIN[root](value) if root in _PLAIN else value))
+    fields = _field_parts(walk, state_items(value))
+    extra = [walk.part(value.default_factory)] if isinstance(value, defaultdict) else []
+    head = b"u" + framed(class_label(type(value)).encode("utf-8", "surrogatepass"))
+    return walk.leave(value, head + content + b"".join(extra) + b"".join(fields))
+
+
+def encode_enum(walk: Walk, value: Any) -> bytes:
+    """The enum's name, the member's name and value."""
+    return b"e" + walk.typed(class_label(type(value)), value._name_, value._value_)
+
+
+def encode_struct(walk: Walk, value: Any) -> bytes:
+    """A msgspec struct: its fields, and its `__dict__` when it has one."""
+    names = type(value).__struct_fields__
+    fields = ((name, getattr(value, name)) for name in names)
+    return encode_fields(walk, value, _chain(fields, instance_dict(value)))
+
+
+def _chain(fields: Any, more: dict[str, object]) -> Iterator[tuple[str, object]]:
+    yield from fields
+    yield from more.items()
+
+
+def encode_exception(walk: Walk, value: BaseException) -> bytes:
+    """An exception: its class's name, arguments and attributes; where it was raised does not count."""
+    return encode_fields(walk, value, iter(instance_dict(value).items()), value.args)
+
+
+def encode_ordered(walk: Walk, value: dict[object, object]) -> bytes:
+    """An OrderedDict: here the order counts, as its `==` has it."""
+    return encode_items(walk, value, b"O", value.items(), in_order=True)
+
+
+def encode_deque(walk: Walk, value: Any) -> bytes:
+    """A deque: its bound and its elements."""
+    return encode_elements(walk, value, b"q" + walk.part(value.maxlen), value)
+
+
+def encode_proxy(walk: Walk, value: Any) -> bytes:
+    """A read-only view of a dict."""
+    return encode_items(walk, value, b"p", value.items(), in_order=False)
+
+
+def encode_alias(walk: Walk, value: Any) -> bytes:
+    """`list[int]`, `int | None`: what it is built from."""
+    origin = getattr(value, "__origin__", None)
+    return b"a" + walk.typed(type(value).__name__, origin, value.__args__)
+
+
+def encode_getter(walk: Walk, value: Any) -> bytes:
+    """`itemgetter`, `attrgetter`, `methodcaller`: what they were made with."""
+    reduced = value.__reduce__()
+    return b"g" + walk.typed(type(value).__name__, reduced[0], reduced[1])
+
+
+def encode_partial(walk: Walk, value: Any) -> bytes:
+    """A partial: its function, arguments and keywords."""
+    parts = {"func": value.func, "args": value.args, "keywords": value.keywords}
+    return encode_fields(walk, value, _chain(parts.items(), instance_dict(value)))
+
+
+def encode_method(walk: Walk, value: MethodType) -> bytes:
+    """A bound method: the function and the instance it is bound to."""
+    parts = {"__func__": value.__func__, "__self__": value.__self__}
+    return encode_fields(walk, value, iter(parts.items()))
+
+
+def encode_code(walk: Walk, value: Any) -> bytes:
+    """A function, class or module: by name when it is the standard library's, else by the hook."""
+    name = _standard_name(value)
+    if name is not None:
+        return b"n" + name.encode()
+    if walk.functions is not None:
+        try:
+            return b"h" + shortened(walk.functions(value))
+        except UnkeyableError as error:
+            raise Unkeyable(str(error)) from error
+    kind = "class" if isinstance(value, type) else "module" if hasattr(value, "__spec__") else "function"
+    label = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__name__
+    raise Unkeyable(f"it is the {kind} {label}, and code is no value here: pass a name, or what it returns")
+
+
+def _standard_name(value: Any) -> str | None:
+    """The name under which the standard library really holds this function, class or module."""
+    if isinstance(value, ModuleType):
+        name = str(value.__name__)
+        is_standard = name.partition(".")[0] in sys.stdlib_module_names and sys.modules.get(name) is value
+        return f"{name}:" if is_standard else None
+    owner = getattr(value, "__objclass__", None) or value
+    module, path = getattr(owner, "__module__", None), getattr(value, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(path, str):
+        return None
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return None
+    found: object = sys.modules.get(module)
+    for step in path.split("."):
+        found = getattr(found, step, None)
+    return f"{module_label(module)}:{path}" if found is value else None
