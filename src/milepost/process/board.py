@@ -11,7 +11,7 @@ from milepost.executors.task import Notice
 from milepost.kernel import host
 from milepost.kernel.clock import SYSTEM
 from milepost.model.fingerprint.code import with_texts
-from milepost.model.fingerprint.parts import dump_parts, texts_of
+from milepost.model.fingerprint.parts import dump_parts, texts_by_digest
 from milepost.model.redaction import redact
 from milepost.model.rows import EventRow, PartsRow, ResultRow, Row, SourceRow, StageRow
 from milepost.model.status import StageState
@@ -83,7 +83,7 @@ class Board:
         self._record(
             plan.stage,
             PartsRow(key=plan.key or "", stage=plan.stage, parts=dump_parts(parts), at=now),
-            *(SourceRow(digest=digest, text=redact(text)) for digest, text in texts_of(parts).items()),
+            *(SourceRow(digest=digest, text=redact(text)) for digest, text in texts_by_digest(parts).items()),
             *fresh,
             state=StageState.RUNNING,
             key=plan.key,

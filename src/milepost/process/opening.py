@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from milepost.kernel.lock import RunLock, try_acquire
 from milepost.kernel.recorder import Recorder
 from milepost.kernel.sessions import Session, new_session
 from milepost.kernel.ticker import TICKER
+from milepost.kernel.user import user_name
 from milepost.kernel.workspace import Workspace
 from milepost.model.decision import Choice
 from milepost.model.fingerprint.values import digest, preview
@@ -161,15 +161,10 @@ def _decision_row(run: str, choice: Choice, now: float) -> DecisionRow:
         name=choice.point.name,
         value=value,
         source=choice.source,
-        who=_user(),
+        who=user_name(),
         host=host.host(),
         at=now,
         note=note,
     )
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid())

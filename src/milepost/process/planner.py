@@ -174,7 +174,7 @@ class Planner:
 
     def _own_parts(self, name: str, upstream: Mapping[str, Upstream]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         """All parts but the collection, and what `plan` has to say about them."""
-        code, notes = self._code(name)
+        code, notes = self.code(name)
         parameters, options = self._process.parameters[name], self._process.stages[name].options
         parts = [*code, *self._decisions(name), *self._files(name)]
         for parameter, need in parameters.upstream.items():
@@ -192,7 +192,8 @@ class Planner:
             return ()
         return (Part(name="each", kind="upstream", digest=upstream[each].digest, text=each),)
 
-    def _code(self, name: str) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    def code(self, name: str) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+        """The parts that are the stage's own code, and what there is to say about them."""
         made = self._process.stages[name]
         points = self._process.parameters[name].points
         if made.options.version is not None:

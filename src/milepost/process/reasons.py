@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from milepost.model.fingerprint.parts import Change, Part, compare, load_parts
 from milepost.model.rows import PartsRow, SourceRow, StageRow
@@ -34,10 +34,12 @@ def changes_since(store: Store, key: str, parts: Sequence[Part]) -> list[Change]
     known = store.get(PartsRow, key=key)
     if known is None:
         return []
-    return compare(load_parts(known.parts, _text_by_digest(store)), parts)
+    return compare(load_parts(known.parts, text_of(store)), parts)
 
 
-def _text_by_digest(store: Store):  # type: ignore[no-untyped-def]
+def text_of(store: Store) -> Callable[[str], str | None]:
+    """Reads the text of a part by its digest."""
+
     def text(digest: str) -> str | None:
         row = store.get(SourceRow, digest=digest)
         return row.text if row else None
