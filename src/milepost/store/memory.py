@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ class MemoryStore:
         self._tables: dict[type[Row], Table] = {kind: {} for kind in ROWS}
         self._numbers: Counter[type[Row]] = Counter()
         self._durable_seq = 0
+        self._store_id = os.urandom(16).hex()
         self._is_closed = False
 
     def write(self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False) -> int:
@@ -128,7 +130,7 @@ class MemoryStore:
 
     def describe(self) -> dict[str, str]:
         with self._open():
-            return {"engine": "memory", "durability": str(self.durability)}
+            return {"engine": "memory", "store_id": self._store_id, "durability": str(self.durability)}
 
     def close(self) -> None:
         self._is_closed = True

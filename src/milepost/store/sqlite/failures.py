@@ -1,0 +1,55 @@
+"""The one place where what SQLite reports becomes an error of ours."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+from milepost.errors import MilepostError, StoreBusy, StoreDamaged, StoreError, StoreFull
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_BUSY = (apsw.BusyError, apsw.LockedError, apsw.ProtocolError)
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Let errors of ours pass and turn the driver's into them."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def translate(error: apsw.Error, path: str) -> MilepostError:
+    """The error of ours for one of the driver's."""
+    where = f"ledger {path}"
+    if isinstance(error, _BUSY):
+        return StoreBusy(
+            f"{where}: other processes kept it locked for too long ({error}); try again", path=path
+        )
+    if isinstance(error, apsw.FullError) or _is_out_of_space(error):
+        return StoreFull(f"{where}: no space is left on its disk; free some and it goes on", path=path)
+    if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError):
+        return StoreFull(f"{where}: it cannot be written ({error}); it is read-only or not ours", path=path)
+    if isinstance(error, _DAMAGED):
+        return StoreDamaged(
+            f"{where}: the file is not what was written ({error}); "
+            "restore a copy, or move it away and start anew: objects are kept beside it",
+            path=path,
+        )
+    if isinstance(error, apsw.ConnectionClosedError):
+        return StoreError(f"{where}: it was closed; open it again", path=path)
+    if isinstance(error, apsw.TooBigError):
+        return StoreError(f"{where}: a value is too big for a row; store it as an object", path=path)
+    return StoreError(f"{where}: {type(error).__name__}: {error}", path=path)
+
+
+def _is_out_of_space(error: apsw.Error) -> bool:
+    if not isinstance(error, apsw.IOError | apsw.CantOpenError):
+        return False
+    shared_memory = getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
+    return shared_memory or getattr(error, "__context_errno__", None) in _NO_SPACE
