@@ -15,8 +15,8 @@
      96  reserved        16    zeros
     112  checksum        16    xxh3-128 of bytes 0 to 112 and the stored payload
 
-A pickle's signature covers its address, and its address is a cryptographic hash of its payload, checked before
-it is loaded: so the signature covers the payload. For data the checksum suffices, at memory speed.
+A pickle's signature covers its address, and its address is a cryptographic hash of its payload, checked
+before it is loaded: so the signature covers the payload. For data the checksum suffices, at memory speed.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ class Objects:
             raise ObjectMissing(f"no object {address}", address=address) from error
 
     def verify(self, address: str) -> None:
-        """Read it all again, and compare its address too. Raises ObjectMissing, ObjectDamaged, ObjectRefused."""
+        """Read it all again, compare its address too. Raises ObjectMissing, ObjectDamaged, ObjectRefused."""
         path = self.path(address)
         _checked.pop(path, None)
         header, payload = self.load(address)

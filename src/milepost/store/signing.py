@@ -1,4 +1,4 @@
-"""The key that signs a workspace's pickles: kept in the user's data folder, never in the store that travels."""
+"""The key that signs a workspace's pickles: in the user's data folder, never in the store that travels."""
 
 from __future__ import annotations
 
