@@ -49,7 +49,16 @@ def to_cell(value: object) -> Cell:
         return "nan" if value != value else value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else hex(value).encode()
-    return msgspec.json.encode(value).decode()
+    return _list_cell(value)
+
+
+def _list_cell(value: object) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        from json import dumps  # which escapes lone surrogates
+
+        return dumps(value)
 
 
 def text_cell(text: str) -> str | bytes:
@@ -77,7 +86,12 @@ def from_real(cell: float | str | bytes) -> float:
 
 
 def _from_list(cell: str) -> tuple[str, ...]:
-    return msgspec.json.decode(cell, type=tuple[str, ...])
+    try:
+        return msgspec.json.decode(cell, type=tuple[str, ...])
+    except msgspec.DecodeError:
+        from json import loads
+
+        return tuple(loads(cell))
 
 
 _DECODERS: Mapping[str, Callable[..., object] | None] = {

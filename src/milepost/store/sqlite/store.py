@@ -127,13 +127,14 @@ class SqliteStore:
 
         return self._writer.transact(choose, durable=True)
 
-    def get(self, kind: type[R], **equal: object) -> R | None:
+    def get(self, kind: type[R], /, **equal: object) -> R | None:
         newest = self._select(kind, equal, limit=1, newest=True)
         return newest[0] if newest else None
 
     def rows(
         self,
         kind: type[R],
+        /,
         *,
         after: int = 0,
         limit: int | None = None,
@@ -161,7 +162,7 @@ class SqliteStore:
             if "address" in kind.__struct_fields__:
                 yield from self._addresses_in("steps" if kind is StepRow else table(kind).name)
 
-    def drop(self, kind: type[Row], **equal: object) -> int:
+    def drop(self, kind: type[Row], /, **equal: object) -> int:
         check_columns(kind, equal)
 
         def delete(connection: apsw.Connection) -> int:
