@@ -69,6 +69,11 @@ def address_of(codec: str, payload: Iterable[Piece], size_bytes: int) -> bytes:
     return hasher.digest(ADDRESS_BYTES)
 
 
+def short_digest(codec: str, payload: bytes) -> bytes:
+    """The first 16 bytes of the address that a small payload has or would have."""
+    return blake3(b"%b\0%b" % (codec.encode(), payload)).digest(16)
+
+
 def address_text(digest: bytes) -> str:
     """An address as text.
 
@@ -100,8 +105,9 @@ def make_header(
     return start + checksum(start, payload)
 
 
-def read_header(encoded: bytes, file_bytes: int) -> Header:
+def read_header(content: memoryview) -> Header:
     """What a header says; its checksum is for `checksum` to compare. Raises ObjectDamaged."""
+    encoded = bytes(content[:HEADER_BYTES])
     if len(encoded) < HEADER_BYTES:
         raise ObjectDamaged("it is shorter than its header")
     magic, version, compression, length, name, stored, raw, digest = _layout.unpack_from(encoded)
@@ -109,11 +115,11 @@ def read_header(encoded: bytes, file_bytes: int) -> Header:
         raise ObjectDamaged("it does not begin as an object does")
     if version != VERSION:
         raise ObjectDamaged(f"its version is {version}, which is unknown to this Milepost")
-    if file_bytes != HEADER_BYTES + stored:
-        raise ObjectDamaged(f"it has {file_bytes} bytes instead of {HEADER_BYTES + stored}")
+    if len(content) != HEADER_BYTES + stored:
+        raise ObjectDamaged(f"it has {len(content)} bytes instead of {HEADER_BYTES + stored}")
     codec = name.rstrip(b"\0").decode("ascii", "replace")
     signature = encoded[_SIGNED_PART : _SIGNED_PART + 32]
-    return Header(codec, compression, stored, raw, address_text(digest), signature, encoded[:HEADER_BYTES])
+    return Header(codec, compression, stored, raw, address_text(digest), signature, encoded)
 
 
 def checksum(header: bytes, payload: Iterable[Piece]) -> bytes:

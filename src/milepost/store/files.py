@@ -9,8 +9,9 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Thread
 
 from milepost.errors import ObjectError, StoreFull
 from milepost.store.codecs.encoded import Piece
@@ -25,17 +26,21 @@ _known_fans: set[Path] = set()
 _JOINED_BYTES = 1 << 16  # up to here one write of a copy is cheaper than several writes
 
 
-def write_whole(folder: Path, fan: str, name: str, pieces: Iterable[Piece]) -> None:
-    """Put a file at folder/fan/name: on disk when this returns. Raises StoreFull, ObjectError."""
+def write_whole(path: Path, payload: Sequence[Piece], header: Callable[[], bytes], header_bytes: int) -> None:
+    """Put header and payload into folder/fan/name: on disk when this returns. Raises StoreFull, ObjectError.
+
+    `header` may take long (it sums the payload up): for large payloads it runs beside the writing.
+    """
+    folder = path.parent.parent  # temporary files lie where the next start finds them without a search
     temporary = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"
     try:
-        _write_temporary(temporary, pieces)
-        _make_fan(folder, fan)
-        _move(temporary, folder / fan / name)
-        sync_folder(folder / fan)
+        _write_temporary(temporary, payload, header, header_bytes)
+        _make_fan(path.parent)
+        _move(temporary, path)
+        sync_folder(path.parent)
     except OSError as error:
         _remove(temporary)
-        raise storage_error(error, folder / fan / name) from error
+        raise storage_error(error, path) from error
     except BaseException:
         _remove(temporary)
         raise
@@ -68,23 +73,34 @@ def storage_error(error: OSError, path: Path) -> ObjectError | StoreFull:
     return ObjectError(what, path=str(path))
 
 
-def _write_temporary(temporary: Path, pieces: Iterable[Piece]) -> None:
+def _write_temporary(temporary: Path, payload: Sequence[Piece], header: Callable[[], bytes], header_bytes: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(temporary, flags, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)  # free when its writer is gone: see remove_stale
-        for piece in _joined(pieces):
-            _write_all(handle, memoryview(piece).cast("B"))
+        if sum(memoryview(piece).nbytes for piece in payload) <= _JOINED_BYTES:
+            _write_all(handle, memoryview(b"".join((header(), *payload))))
+        else:
+            _write_beside(handle, payload, header, header_bytes)
         _sync_file(handle)
     finally:
         os.close(handle)
 
 
-def _joined(pieces: Iterable[Piece]) -> Iterable[Piece]:
-    pieces = list(pieces)
-    if sum(memoryview(piece).nbytes for piece in pieces) <= _JOINED_BYTES:
-        return [b"".join(pieces)]
-    return pieces
+def _write_beside(handle: int, payload: Sequence[Piece], header: Callable[[], bytes], header_bytes: int) -> None:
+    """Write the payload while another thread makes the header, then the header before it."""
+    made: list[bytes] = []
+    maker = Thread(target=lambda: made.append(header()), name="milepost-checksum")
+    maker.start()
+    try:
+        os.lseek(handle, header_bytes, os.SEEK_SET)
+        for piece in payload:
+            _write_all(handle, memoryview(piece).cast("B"))
+        os.fsync(handle)  # the disk works while the checksum is still being made; the header is synced after it
+    finally:
+        maker.join()
+    os.lseek(handle, 0, os.SEEK_SET)
+    _write_all(handle, memoryview(made[0]))
 
 
 def _write_all(handle: int, rest: memoryview) -> None:
@@ -99,13 +115,12 @@ def _sync_file(handle: int) -> None:
         os.fsync(handle)
 
 
-def _make_fan(folder: Path, fan: str) -> None:
-    path = folder / fan
+def _make_fan(path: Path) -> None:
     if path in _known_fans and path.is_dir():
         return
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
-    sync_folder(folder)  # also when another process made it: that one may not have come this far
+    sync_folder(path.parent)  # also when another process made it: that one may not have come this far
     _known_fans.add(path)
 
 

@@ -27,7 +27,7 @@ from milepost.store.codecs.encoded import (
 )
 from milepost.store.codecs.plain import decode_plain, encode_plain
 from milepost.store.compression import compress, decompress
-from milepost.store.reading import open_whole, stamp_of
+from milepost.store.reading import open_whole, populate, stamp_of
 from milepost.store.sweeping import Sweep, sweep
 
 INLINE_BYTES = 4096
@@ -38,7 +38,7 @@ _INLINE = {PLAIN: _PLAIN, TREE: _TREE, PICKLE: _PICKLE}
 _MAC_BYTES = 32
 _ITEM = b"milepost item\0"
 
-_checked: dict[Path, tuple[int, int, int]] = {}  # files this process has verified, as they were then
+_checked: dict[str, tuple[int, int, int]] = {}  # files this process has verified, as they were then
 _CHECKED_LIMIT = 100_000
 _opened: weakref.WeakValueDictionary[Path, Objects] = weakref.WeakValueDictionary()
 
@@ -75,6 +75,7 @@ class Objects:
     def __init__(self, root: Path, key: bytes) -> None:
         self.root = Path(root).absolute()
         self.key = key
+        self._folder = f"{self.root}{os.sep}"
         self._ready = False
         _opened[self.root] = self
 
@@ -100,13 +101,16 @@ class Objects:
             return found
         self._prepare()
         compression, payload = compress(encoded)
-        header = envelope.make_header(
-            encoded.codec, digest, payload, raw_bytes, compression, self._signer(encoded)
-        )
+        key = self._signer(encoded)
         path = self.path(address)
-        _checked.pop(path, None)
-        files.write_whole(self.root, path.parent.name, path.name, (header, *payload))
-        size = len(header) + sum(memoryview(piece).nbytes for piece in payload)
+        _checked.pop(str(path), None)
+        files.write_whole(
+            path,
+            payload,
+            lambda: envelope.make_header(encoded.codec, digest, payload, raw_bytes, compression, key),
+            envelope.HEADER_BYTES,
+        )
+        size = envelope.HEADER_BYTES + sum(memoryview(piece).nbytes for piece in payload)
         return Stored(address, encoded.codec, size, encoded.classes)
 
     def get(self, address: str) -> object:
@@ -123,12 +127,14 @@ class Objects:
 
     def load(self, address: str) -> tuple[envelope.Header, memoryview]:
         """The verified header and uncompressed payload behind an address. Raises as `get` does."""
-        path = self.path(address)
+        digits = envelope.address_bytes(address).hex()
+        path = f"{self._folder}{digits[:2]}{os.sep}{digits[2:]}"
         try:
-            header, stored = self._verified(path, address)
-            payload = decompress(header, stored)
+            header, payload = self._verified(path, address)
+            if header.raw_bytes != header.stored_bytes or header.compression:
+                payload = decompress(header, payload)
         except ObjectDamaged as error:
-            raise self._quarantined(path, address, error) from error
+            raise self._quarantined(Path(path), address, error) from error
         if header.codec in SIGNED:
             self._check_signature(header, payload)
         return header, payload
@@ -142,18 +148,17 @@ class Objects:
         """
         payload = encode_plain(value)
         if payload is not None and len(payload) <= limit:
-            digest = envelope.address_of(PLAIN, (payload,), len(payload))
-            return Packed(_PLAIN + payload, None, digest[:16])
+            return Packed(_PLAIN + payload, None, envelope.short_digest(PLAIN, payload))
         encoded = codecs.encode(value)
         tag = _INLINE.get(encoded.codec)
         if tag is None or encoded.size_bytes > limit or encoded.references:
             stored = self.put(value) if encoded.references else self.put_encoded(encoded)
             return Packed(None, stored.address, envelope.address_bytes(stored.address)[:16], encoded.classes)
         content = b"".join(encoded.payload)
-        digest = envelope.address_of(encoded.codec, (content,), len(content))
+        digest = envelope.short_digest(encoded.codec, content)
         if tag == _PICKLE:
             content = envelope.sign(self._signer(encoded), _ITEM + content) + content
-        return Packed(tag + content, None, digest[:16], encoded.classes)
+        return Packed(tag + content, None, digest, encoded.classes)
 
     def unpack(self, result: bytes | None, address: str | None) -> object:
         """The value of a `Packed` result or address. Raises as `get` does.
@@ -204,7 +209,7 @@ class Objects:
     def verify(self, address: str) -> None:
         """Read it all again, compare its address too. Raises ObjectMissing, ObjectDamaged, ObjectRefused."""
         path = self.path(address)
-        _checked.pop(path, None)
+        _checked.pop(str(path), None)
         header, payload = self.load(address)
         if header.codec == SEQUENCE:
             from milepost.store.sequence import StoredSequence
@@ -232,9 +237,7 @@ class Objects:
             return references(header.codec, payload)
         return codecs.references(header.codec, payload)
 
-    def sweep(
-        self, keep: Collection[str], *, older_than_seconds: float = 3600.0, dry_run: bool = True
-    ) -> Sweep:
+    def sweep(self, keep: Collection[str], *, older_than_seconds: float = 3600.0, dry_run: bool = True) -> Sweep:
         """Remove the objects that `keep`, and what those need, do not name and that are older than given.
 
         Younger ones may belong to a writer whose row is still to come. With `dry_run` (the default) they are
@@ -280,9 +283,7 @@ class Objects:
             header, payload = self.load(address)
         except (ObjectMissing, ObjectDamaged, ObjectRefused):
             return None
-        if header.codec != encoded.codec or (
-            encoded.identity and bytes(payload) != b"".join(encoded.payload)
-        ):
+        if header.codec != encoded.codec or (encoded.identity and bytes(payload) != b"".join(encoded.payload)):
             return None
         if not _make_young(path):
             return None
@@ -290,14 +291,16 @@ class Objects:
         size = envelope.HEADER_BYTES + header.stored_bytes
         return Stored(address, header.codec, size, encoded.classes)
 
-    def _verified(self, path: Path, address: str) -> tuple[envelope.Header, memoryview]:
+    def _verified(self, path: str, address: str) -> tuple[envelope.Header, memoryview]:
         opened = open_whole(path)
-        header = envelope.read_header(bytes(opened.content[: envelope.HEADER_BYTES]), len(opened.content))
-        if header.codec in SIGNED:  # private memory: nobody may change it between the check and the load
+        header = envelope.read_header(opened.content)
+        if opened.is_mapped and header.codec in SIGNED:
+            # Private memory: nobody may change it between the check and the load.
             opened = open_whole(path, mapped=False)
-            header = envelope.read_header(bytes(opened.content[: envelope.HEADER_BYTES]), len(opened.content))
+            header = envelope.read_header(opened.content)
         payload = opened.content[envelope.HEADER_BYTES :]
         if header.codec in SIGNED or _checked.get(path) != opened.stamp:
+            populate(opened)
             if not envelope.is_intact(header, (payload,)):
                 raise ObjectDamaged("its bytes are not those that were written")
             _remember(path, opened.stamp)
@@ -324,7 +327,7 @@ class Objects:
         )
 
     def _quarantined(self, path: Path, address: str, problem: ObjectDamaged) -> ObjectDamaged:
-        _checked.pop(path, None)
+        _checked.pop(str(path), None)
         try:
             aside = files.set_aside(path)
         except OSError as error:
@@ -340,7 +343,7 @@ class Objects:
         )
 
 
-def _remember(path: Path, stamp: tuple[int, int, int]) -> None:
+def _remember(path: str, stamp: tuple[int, int, int]) -> None:
     if len(_checked) >= _CHECKED_LIMIT:
         _checked.clear()
     _checked[path] = stamp
@@ -352,8 +355,8 @@ def _make_young(path: Path) -> bool:
         before = stamp_of(path)
         if time.time() - before[1] / 1e9 > TOUCH_SECONDS:
             os.utime(path)
-            if _checked.get(path) == before:
-                _remember(path, stamp_of(path))
+            if _checked.get(str(path)) == before:
+                _remember(str(path), stamp_of(path))
     except FileNotFoundError:
         return False
     except OSError as error:

@@ -74,9 +74,7 @@ def read_column(column: list[Any]) -> Any:
         return pd.DatetimeIndex(rest[0]).tz_localize("UTC").tz_convert(rest[1]).array
     if word == CATEGORY:
         codes, categories, ordered = rest
-        return pd.Categorical.from_codes(
-            codes, dtype=pd.CategoricalDtype(categories, ordered), validate=False
-        )
+        return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories, ordered), validate=False)
     if word == ARROW:
         arrow = _from_ipc(rest[0])
         return pd.ArrowDtype(arrow.type).__from_arrow__(arrow)
