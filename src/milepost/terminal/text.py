@@ -1,0 +1,134 @@
+"""Words and figures for people: durations, ages, counts, sizes, and text that cannot act on a terminal."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+# C0 and C1 controls, what reorders or hides text, separators that break a line, and lone surrogates.
+_ACTING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def safe(text: object, *, limit: int | None = None) -> str:
+    """Text as one harmless line: what would move a cursor, colour, reorder or break it is written as an escape.
+
+    Example:
+        >>> safe("a\\x1b[2Jb")
+        'a\\\\x1b[2Jb'
+    """
+    shown = _ACTING.sub(_escape, str(text))
+    return shown if limit is None else clip(shown, limit)
+
+
+def safe_lines(text: str) -> list[str]:
+    """The lines of a text, each harmless; tabs become spaces."""
+    return [safe(line) for line in text.expandtabs(4).splitlines()]
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    short = {10: "\\n", 13: "\\r", 9: "\\t"}.get(code)
+    return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def width(text: str) -> int:
+    """How many columns a terminal gives this text."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+def clip(text: str, columns: int) -> str:
+    """The text, cut with an ellipsis to so many columns."""
+    if width(text) <= columns:
+        return text
+    kept = text[: max(columns - 1, 0)]
+    while kept and width(kept) > columns - 1:
+        kept = kept[:-1]
+    return kept + "…" if columns > 0 else ""
+
+
+def duration(seconds: float | None) -> str:
+    """A duration: `0.0 s`, `12.4 s`, `3 min 05 s`, `2 h 07 min`, `3 d 4 h`; nothing for None."""
+    if seconds is None:
+        return ""
+    seconds = max(seconds, 0.0)
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def rough(seconds: float | None) -> str:
+    """An estimate, no more exact than it is: `4 s`, `3 min`, `2 h 10 min`."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{max(round(seconds), 1) if seconds > 0 else 0} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return duration(minutes // 10 * 600 if minutes >= 120 else minutes * 60)
+
+
+def age(at: datetime | None, now: float) -> str:
+    """How long ago: `12 s ago`, `5 min ago`, `3 h ago`, `yesterday`, else the date."""
+    if at is None:
+        return ""
+    seconds = max(now - at.timestamp(), 0.0)
+    if seconds < 60:
+        return f"{int(seconds)} s ago"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    if seconds < 86400:
+        return f"{int(seconds // 3600)} h ago"
+    if seconds < 7 * 86400:
+        days = int(seconds // 86400)
+        return "yesterday" if days == 1 else f"{days} days ago"
+    return at.astimezone().strftime("%Y-%m-%d")
+
+
+def count(number: int | None) -> str:
+    """A count with thousands set apart: `1,204`."""
+    return "" if number is None else f"{number:,}"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 item`, `1,204 items`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def size(size_bytes: int | None) -> str:
+    """A size: `812 B`, `4.1 MB`, `142 MB`."""
+    if size_bytes is None:
+        return ""
+    figure, units = float(size_bytes), iter(("B", "kB", "MB", "GB", "TB", "PB"))
+    unit = next(units)
+    while figure >= 999.5 and (larger := next(units, None)):
+        figure, unit = figure / 1000, larger
+    return f"{figure:.0f} {unit}" if unit == "B" or figure >= 9.95 else f"{figure:.1f} {unit}"
+
+
+def rate(per_second: float | None) -> str:
+    """A rate: `310/s`, `4.2/s`, `12/min`, `3/h`."""
+    if per_second is None or per_second <= 0:
+        return ""
+    for figure, unit in ((per_second, "s"), (per_second * 60, "min")):
+        if figure >= 1:
+            return f"{figure:,.0f}/{unit}" if figure >= 9.95 else f"{figure:.1f}/{unit}"
+    return f"{per_second * 3600:.1f}/h"
+
+
+def listed(names: list[str], *, most: int = 6) -> str:
+    """`orders, clean and score`; beyond `most`, `… and 4 more`."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "") if part)

@@ -1,0 +1,1 @@
+"""Frozen rows that every face prints, read from a store. Views compute; faces only show."""

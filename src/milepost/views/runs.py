@@ -1,0 +1,228 @@
+"""Runs as every face shows them: the list, and one run with its stages, decisions and sessions.
+
+A run whose session died reads `interrupted` with its cause from the first look, before anybody has written it down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from milepost.errors import UnknownRunError
+from milepost.model.nearest import did_you_mean
+from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow
+from milepost.model.status import ProcessingStatus, RunState, StageState
+from milepost.store.protocol import Store
+from milepost.views.alive import Seen, look
+from milepost.views.stages import StageView, by_run, fold_stages, stage_view
+from milepost.views.view import View, utc
+
+
+class SessionView(View, frozen=True, kw_only=True):
+    """One OS process that took part in a run."""
+
+    epoch: int
+    host: str
+    pid: int
+    started_at: datetime
+    ended_at: datetime | None
+    seconds: float
+    end: RunState | None
+    cause: str | None
+
+
+class DecisionView(View, frozen=True, kw_only=True):
+    """A decision as it counts now; `value` is JSON, secrets redacted."""
+
+    stage: str
+    name: str
+    value: str
+    source: str
+    who: str
+    at: datetime
+
+
+class RunLine(View, frozen=True, kw_only=True):
+    """One run in a list. `seconds` is working time, summed over sessions; `items_total` None when not known."""
+
+    id: str
+    name: str
+    process: str
+    state: RunState
+    cause: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    seconds: float
+    sessions: int
+    stages_done: int
+    stages_total: int
+    items_done: int
+    items_total: int | None
+    items_failed: int
+
+
+class RunDetail(View, frozen=True, kw_only=True):
+    """One run in full."""
+
+    run: RunLine
+    target: str | None
+    cwd: str | None
+    stages: tuple[StageView, ...]
+    decisions: tuple[DecisionView, ...]
+    sessions: tuple[SessionView, ...]
+
+    @property
+    def saved_seconds(self) -> float:
+        """What reuse saved: the recorded seconds of the stages that did not run again."""
+        return sum(stage.saved_seconds or 0.0 for stage in self.stages)
+
+
+def list_runs(
+    store: Store,
+    lock_folder: Path,
+    *,
+    now: float,
+    limit: int | None = 20,
+    process: str | None = None,
+    state: RunState | None = None,
+) -> list[RunLine]:
+    """The newest runs first. `state` is the state as seen now, so a dead run is found under `interrupted`."""
+    equal: dict[str, Any] = {} if process is None else {"process": process}
+    rows = store.rows(RunRow, newest=True, limit=limit if state is None else None, **equal)
+    lines: list[RunLine] = []
+    for start in range(0, len(rows), 200):
+        lines += _lines(store, rows[start : start + 200], lock_folder, now)
+    chosen = [line for line in lines if state is None or line.state is state]
+    return chosen if limit is None else chosen[:limit]
+
+
+def find_run(store: Store, words: str) -> RunRow:
+    """The run that a name, an id, an unambiguous beginning of an id, or "last" means. Raises UnknownRunError."""
+    if words == "last":
+        run = store.get(RunRow)
+        if run is None:
+            raise UnknownRunError("there is no run yet in this workspace: start one with `milepost run FILE.py`")
+        return run
+    run = store.get(RunRow, name=words) or store.get(RunRow, id=words)
+    if run is not None:
+        return run
+    rows = store.rows(RunRow, newest=True, limit=1000)
+    begins = [row for row in rows if len(words) >= 4 and row.id.startswith(words)]
+    if len(begins) == 1:
+        return begins[0]
+    raise UnknownRunError(
+        f"no run is called {words!r} in this workspace.{did_you_mean(words, [row.name for row in rows])} "
+        "See `milepost ls`."
+    )
+
+
+def run_detail(store: Store, run: RunRow, lock_folder: Path, *, now: float, exact: bool = True) -> RunDetail:
+    """One run with all that belongs to it. `exact` counts items in the ledger as well, which takes one scan of them."""
+    sessions = store.rows(SessionRow, run=run.id)
+    seen = look(run, _newest(sessions), lock_folder, now)
+    counted = _done_in_ledger(store, run.id) if exact else {}
+    stages = _stages(store, fold_stages(store.rows(StageRow, run=run.id), seen.state), seen.state, counted)
+    return RunDetail(
+        run=_line(run, sessions, stages, seen, now),
+        target=run.target,
+        cwd=run.cwd,
+        stages=stages,
+        decisions=_decisions(store.rows(DecisionRow, run=run.id)),
+        sessions=tuple(_session(row, seen, now, is_last=row.epoch == run.epoch) for row in sessions),
+    )
+
+
+def _lines(store: Store, runs: Sequence[RunRow], lock_folder: Path, now: float) -> list[RunLine]:
+    ids = [run.id for run in runs]
+    rows = by_run(store.rows(StageRow, run=ids)) if ids else {}
+    sessions: dict[str, list[SessionRow]] = {}
+    for session in store.rows(SessionRow, run=ids) if ids else ():
+        sessions.setdefault(session.run, []).append(session)
+    lines = []
+    for run in runs:
+        seen = look(run, _newest(sessions.get(run.id, [])), lock_folder, now)
+        folded = fold_stages(rows.get(run.id, ()), seen.state)
+        stages = [stage_view(row, run_state=seen.state, names={}, recorded={}, in_ledger={}) for row in folded]
+        lines.append(_line(run, sessions.get(run.id, []), stages, seen, now))
+    return lines
+
+
+def _line(run: RunRow, sessions: Sequence[SessionRow], stages: Sequence[StageView], seen: Seen, now: float) -> RunLine:
+    mapped = [stage for stage in stages if stage.items_done is not None]
+    totals = [stage.items_total for stage in mapped]
+    ended = run.ended if run.ended is not None else seen.ended
+    return RunLine(
+        id=run.id,
+        name=run.name,
+        process=run.process,
+        state=seen.state,
+        cause=seen.cause,
+        created_at=_known(run.created),
+        ended_at=utc(ended),
+        seconds=sum(_session_seconds(row, seen, now, is_last=row.epoch == run.epoch) for row in sessions),
+        sessions=len(sessions),
+        stages_done=sum(stage.is_done for stage in stages),
+        stages_total=sum(stage.state is not StageState.SKIPPED for stage in stages),
+        items_done=sum(stage.items_done or 0 for stage in mapped),
+        items_total=None if not totals or None in totals else sum(total or 0 for total in totals),
+        items_failed=sum(stage.items_failed for stage in mapped),
+    )
+
+
+def _stages(store: Store, rows: Sequence[StageRow], state: RunState, counted: dict[str, int]) -> tuple[StageView, ...]:
+    keys = [row.key for row in rows if row.key and row.state is StageState.REUSED]
+    sources = list({row.reused_from for row in rows if row.reused_from})
+    recorded = {row.key: row.seconds for row in store.rows(ResultRow, key=keys)} if keys else {}
+    names = {row.id: row.name for row in store.rows(RunRow, id=sources)} if sources else {}
+    return tuple(stage_view(row, run_state=state, names=names, recorded=recorded, in_ledger=counted) for row in rows)
+
+
+def _done_in_ledger(store: Store, run: str) -> dict[str, int]:
+    done: dict[str, int] = {}
+    for (step, status), items in store.count_steps(run).items():
+        if ProcessingStatus(status).is_done:
+            done[step] = done.get(step, 0) + items
+    return done
+
+
+def _decisions(rows: Sequence[DecisionRow]) -> tuple[DecisionView, ...]:
+    current = {(row.stage, row.name): row for row in rows}
+    return tuple(
+        DecisionView(stage=row.stage, name=row.name, value=row.value, source=row.source, who=row.who, at=_known(row.at))
+        for row in current.values()
+    )
+
+
+def _session(row: SessionRow, seen: Seen, now: float, *, is_last: bool) -> SessionView:
+    died = is_last and row.end is None and not seen.state.is_active
+    return SessionView(
+        epoch=row.epoch,
+        host=row.host,
+        pid=row.pid,
+        started_at=_known(row.started),
+        ended_at=utc(row.beat if died and row.ended is None else row.ended),
+        seconds=_session_seconds(row, seen, now, is_last=is_last),
+        end=RunState.INTERRUPTED if died else row.end,
+        cause=seen.cause if died else row.cause,
+    )
+
+
+def _session_seconds(row: SessionRow, seen: Seen, now: float, *, is_last: bool) -> float:
+    """From start to end; to now for the one that works; to the last sign of life for one that died."""
+    if row.ended is not None:
+        until = row.ended
+    else:
+        until = now if is_last and seen.state.is_active else row.beat
+    return max(until - row.started, 0.0)
+
+
+def _newest(sessions: Sequence[SessionRow]) -> SessionRow | None:
+    return max(sessions, key=lambda row: row.epoch, default=None)
+
+
+def _known(epoch: float) -> datetime:
+    at = utc(epoch)
+    assert at is not None
+    return at

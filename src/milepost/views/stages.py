@@ -1,0 +1,113 @@
+"""One stage of one run, folded from what each of the run's sessions saw of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from milepost.model.progress import fraction
+from milepost.model.rows import StageRow
+from milepost.model.status import RunState, StageState
+from milepost.views.view import View, utc
+
+
+class StageView(View, frozen=True, kw_only=True):
+    """A stage as a face shows it. Items are None in a stage that has none; `items_done` counts reused ones too."""
+
+    stage: str
+    state: StageState
+    epoch: int
+    reason: str = ""
+    reused_from: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    seconds: float | None = None
+    saved_seconds: float | None = None
+    attempts: int = 0
+    items_total: int | None = None
+    items_done: int | None = None
+    items_reused: int = 0
+    items_failed: int = 0
+    progress: float | None = None
+    message: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    memory_bytes: int | None = None
+    key: str | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether those who depend on it may go on."""
+        return self.state.has_result
+
+
+def fold_stages(rows: Iterable[StageRow], state: RunState) -> tuple[StageRow, ...]:
+    """The row of each stage that counts now, in the plan's order.
+
+    The newest session's word counts, except that a session that ended before it came to a stage says nothing about it.
+    A stage that was running when its session died reads as the run does.
+    """
+    newest: dict[str, StageRow] = {}
+    for row in sorted(rows, key=lambda row: row.epoch):
+        silent = row.state is StageState.PENDING and not state.is_active and row.stage in newest
+        if not silent:
+            newest[row.stage] = row
+    return tuple(sorted(newest.values(), key=lambda row: row.position))
+
+
+def stage_view(
+    row: StageRow,
+    *,
+    run_state: RunState,
+    names: Mapping[str, str],
+    recorded: Mapping[str, float],
+    in_ledger: Mapping[str, int],
+) -> StageView:
+    """The view of a folded row. `names`: run id to name; `recorded`: stage key to the seconds its result took;
+    `in_ledger`: items that the ledger holds as done, exact where a dying session could not count any more."""
+    mapped = row.items_total is not None or row.items_done or row.items_reused or row.items_failed
+    done = max(row.items_done + row.items_reused, in_ledger.get(row.stage, 0)) if mapped else None
+    reused = row.state is StageState.REUSED
+    return StageView(
+        stage=row.stage,
+        state=_state(row.state, run_state),
+        epoch=row.epoch,
+        reason=row.reason,
+        reused_from=names.get(row.reused_from or "", row.reused_from),
+        started_at=utc(row.started),
+        ended_at=utc(row.ended),
+        seconds=row.seconds,
+        saved_seconds=recorded.get(row.key or "") if reused else None,
+        attempts=row.attempts,
+        items_total=row.items_total,
+        items_done=done,
+        items_reused=row.items_reused,
+        items_failed=row.items_failed,
+        progress=1.0 if row.state.has_result else _fraction(row, done),
+        message=row.message,
+        error=row.error,
+        traceback=row.traceback,
+        memory_bytes=row.memory_bytes,
+        key=row.key,
+    )
+
+
+def _state(state: StageState, run_state: RunState) -> StageState:
+    if state is not StageState.RUNNING or run_state.is_active:
+        return state
+    return StageState.CANCELLED if run_state is RunState.CANCELLED else StageState.INTERRUPTED
+
+
+def _fraction(row: StageRow, done: int | None) -> float | None:
+    finished = None if done is None else float(done + row.items_failed)
+    if finished is None or row.items_total is None:
+        return fraction(done=0.0, total=None, told=row.progress)
+    return fraction(done=finished, total=row.items_total)
+
+
+def by_run(rows: Sequence[StageRow]) -> dict[str, list[StageRow]]:
+    """The same rows under their run's id."""
+    groups: dict[str, list[StageRow]] = {}
+    for row in rows:
+        groups.setdefault(row.run, []).append(row)
+    return groups
