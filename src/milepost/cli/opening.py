@@ -1,0 +1,37 @@
+"""From the command line to the workspace and to the run that is meant."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from milepost.cli.options import options
+from milepost.kernel.workspace import Workspace
+from milepost.terminal.style import Screen, screen_of
+from milepost.views.view import View, to_json
+
+
+def open_workspace(*, read_only: bool = True) -> Workspace:
+    """The workspace that is meant; commands that only look never make one."""
+    return Workspace.open(options().workspace, create=not read_only, read_only=read_only)
+
+
+def screen() -> Screen:
+    """What standard output can do."""
+    return screen_of(sys.stdout)
+
+
+def now() -> float:
+    """UTC epoch seconds."""
+    return time.time()
+
+
+def show(lines: list[str]) -> None:
+    """Print lines at once."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def show_json(view: View | Sequence[View] | dict[str, object]) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(to_json(view) + "\n")

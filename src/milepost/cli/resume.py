@@ -1,0 +1,85 @@
+"""`milepost resume` and `milepost retry`: go on with a run, in the folder and with the decisions it began with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import click
+
+from milepost.cli.carrying_out import How, carry_out
+from milepost.cli.opening import now, open_workspace, show, show_json
+from milepost.cli.options import face, options
+from milepost.cli.targets import load
+from milepost.errors import TargetError
+from milepost.kernel.workspace import Workspace
+from milepost.model.rows import RunRow
+from milepost.model.status import RunState
+from milepost.process.definition import Process
+from milepost.process.opening import recorded_decisions
+from milepost.views.runs import RunLine, find_run, run_detail
+
+_executor = click.option("--executor", type=click.Choice(["inline", "threads", "workers"]), help="Where stages work.")
+_workers = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many threads or workers.")
+_target = click.option("--target", metavar="TARGET", help="Where the process is now, if it moved.")
+
+
+@click.command("resume", help="Go on with RUN where it stopped; what is done under unchanged code is not repeated.")
+@click.argument("run", default="last")
+@_executor
+@_workers
+@_target
+@face
+def resume_command(run: str, executor: str | None, workers: int | None, target: str | None) -> int:
+    """Continue a run that failed, was cancelled or died."""
+    with open_workspace(read_only=False) as workspace:
+        row = find_run(workspace.store, run)
+        if row.state is RunState.COMPLETED:
+            again = "" if row.target is None else f"; for another: milepost run {row.target} --new"
+            return _nothing(f"run {row.name} is completed, there is nothing to resume{again}")
+        return _go_on(workspace, row, target, How(executor=executor, workers=workers, run=row.id))
+
+
+@click.command("retry", help="Go on with RUN whose stages or items failed, and try those again.")
+@click.argument("run", default="last")
+@_executor
+@_workers
+@_target
+@face
+def retry_command(run: str, executor: str | None, workers: int | None, target: str | None) -> int:
+    """Try again what failed."""
+    with open_workspace(read_only=False) as workspace:
+        row = find_run(workspace.store, run)
+        line = run_detail(workspace.store, row, workspace.path / "runs", now=now()).run
+        if _has_nothing_to_retry(line):
+            return _nothing(f"run {row.name} is completed and none of its items failed")
+        return _go_on(workspace, row, target, How(executor=executor, workers=workers, run=row.id))
+
+
+def _has_nothing_to_retry(line: RunLine) -> bool:
+    return line.state is RunState.COMPLETED and not line.items_failed
+
+
+def _nothing(text: str) -> int:
+    if options().json:
+        show_json({"message": text})
+    else:
+        show([text])
+    return 0
+
+
+def _go_on(workspace: Workspace, row: RunRow, target: str | None, how: How) -> int:
+    chosen = target or row.target
+    if chosen is None:
+        raise TargetError(
+            f"run {row.name} was not started from a shell, so where its process is defined is not known; "
+            "run that script again, or say --target file.py"
+        )
+    if target is None and row.cwd and os.path.isdir(row.cwd):
+        os.chdir(row.cwd)  # files that decisions name are relative to where the run began
+
+    def prepare() -> tuple[Process, Mapping[str, object]]:
+        process = load(chosen)
+        return process, recorded_decisions(workspace.store, row, process)
+
+    return carry_out(prepare, workspace, how)
