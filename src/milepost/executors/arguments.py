@@ -38,9 +38,7 @@ class Arguments:
 
     def _decoded(self, work: Work) -> dict[str, object]:
         return {
-            name: self._value(argument)
-            for name, argument in work.arguments.items()
-            if not isinstance(argument, Handle)
+            name: self._value(argument) for name, argument in work.arguments.items() if not isinstance(argument, Handle)
         }
 
     def _value(self, argument: Argument) -> object:

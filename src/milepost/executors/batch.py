@@ -46,9 +46,7 @@ class Batch:
         """An item has its result."""
         item = self.items[index]
         self.outcomes.append(
-            ItemOutcome(
-                item.position, item.item, item.digest, item.attempt, True, packed, None, None, seconds
-            )
+            ItemOutcome(item.position, item.item, item.digest, item.attempt, True, packed, None, None, seconds)
         )
         self._settled[index] = 1
 

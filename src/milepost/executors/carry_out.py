@@ -13,7 +13,7 @@ from milepost.executors.arguments import Arguments, handles, has_handles
 from milepost.executors.batch import Batch, Overdue
 from milepost.executors.faults import describe, error_text
 from milepost.executors.loop import PrivateLoop
-from milepost.executors.task import Equipment, ItemTask, Notice, Outcome, Task, Work
+from milepost.executors.task import Equipment, ItemTask, Notice, Outcome, Parcel, Task, Work
 from milepost.kernel.context import Context, current
 from milepost.store.objects import Objects
 
@@ -138,7 +138,8 @@ class Carrier:
                 raise Cancelled
             context = enter(work, item.item, item.attempt)
             at_hand(index, True)
-            arguments = {**shared, parameter: item.value}
+            value = item.value
+            arguments = {**shared, parameter: value.open() if type(value) is Parcel else value}
             if needs_handles:
                 arguments.update(handles(work, context))
             return function(**arguments)
@@ -209,9 +210,7 @@ def failed(task: Task, exception: BaseException, seconds: float = 0.0) -> Outcom
 
 
 def _stopped(task: Task, stop: BaseException) -> Outcome:
-    return Outcome(
-        task=task.number, stage=task.stage, kind="cancelled", exception=stop, error=error_text(stop)
-    )
+    return Outcome(task=task.number, stage=task.stage, kind="cancelled", exception=stop, error=error_text(stop))
 
 
 def _refuse_generator(work: Work, result: object) -> None:

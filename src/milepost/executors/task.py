@@ -65,6 +65,18 @@ class ItemTask(msgspec.Struct, frozen=True):
     value: object
 
 
+class Parcel(msgspec.Struct, frozen=True):
+    """An item's value pickled by itself, so that one that cannot be rebuilt does not take its batch along."""
+
+    sent: bytes
+
+    def open(self) -> object:
+        """The value. Raises what rebuilding it raises."""
+        import pickle
+
+        return pickle.loads(self.sent)
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A stage as a whole (`items` is None), or a batch of its items."""
 
@@ -108,9 +120,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     traceback: str | None = None
     seconds: float = 0.0
-    cause: str | None = (
-        None  # how a worker was lost: "killed by signal 9 (SIGKILL)", "exit code 3", "out of memory"
-    )
+    cause: str | None = None  # how a worker was lost: "killed by signal 9 (SIGKILL)", "exit code 3", "out of memory"
     rest: tuple[ItemTask, ...] = ()
 
 
