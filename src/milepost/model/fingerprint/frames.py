@@ -52,16 +52,12 @@ def _dtype_text(dtype: Any) -> str:
     """The dtype with all that counts of it, in one line; categories are encoded as values."""
     kind = type(dtype).__name__
     if kind == "StringDtype":
-        return f"string[{'NaN' if dtype.na_value != dtype.na_value else 'NA'}]" if _is_nan_or_na(dtype) else str(dtype)
+        return f"string[{type(dtype.na_value).__name__}]"  # storage does not count
     if kind == "CategoricalDtype":
         return f"category[ordered={bool(dtype.ordered)}]"
     if kind == "NumpyEADtype":
         return arrays.dtype_text(dtype.numpy_dtype)
     return f"{kind}:{dtype}"
-
-
-def _is_nan_or_na(dtype: Any) -> bool:
-    return hasattr(dtype, "na_value")
 
 
 def _content(walk: Walk, value: Any) -> bytes:
@@ -71,6 +67,8 @@ def _content(walk: Walk, value: Any) -> bytes:
         return reader(walk, value)
     if hasattr(value, "_mask") and hasattr(value, "_data"):
         return _masked(walk, value)
+    if hasattr(value, "asi8"):
+        return arrays.content(walk, value.asi8)
     return walk.part(list(value))
 
 
@@ -95,10 +93,6 @@ def _categorical(walk: Walk, value: Any) -> bytes:
     return walk.part(value.categories) + arrays.content(walk, value.codes)
 
 
-def _instants(walk: Walk, value: Any) -> bytes:
-    return arrays.content(walk, value.asi8)
-
-
 def _intervals(walk: Walk, value: Any) -> bytes:
     return walk.part(value.left) + walk.part(value.right)
 
@@ -120,8 +114,6 @@ _CONTENT = {
     "StringDtype": _text,
     "ArrowDtype": _arrow,
     "CategoricalDtype": _categorical,
-    "DatetimeTZDtype": _instants,
-    "PeriodDtype": _instants,
     "IntervalDtype": _intervals,
     "SparseDtype": _sparse,
 }

@@ -142,10 +142,7 @@ def slots_of(cls: type) -> tuple[tuple[str, Any], ...]:
 def _cached_properties(cls: type) -> frozenset[str]:
     """Attributes that come and go with use, so they are no part of what an instance is."""
     return frozenset(
-        name
-        for root in cls.__mro__
-        for name, kind in vars(root).items()
-        if type(kind).__name__ == "cached_property"
+        name for root in cls.__mro__ for name, kind in vars(root).items() if type(kind).__name__ == "cached_property"
     )
 
 
@@ -279,7 +276,12 @@ def _standard_name(value: Any) -> str | None:
         return None
     if module.partition(".")[0] not in sys.stdlib_module_names:
         return None
-    found: object = sys.modules.get(module)
+    places = (module, "types") if module == "builtins" else (module,)  # NoneType and its like say builtins
+    is_there = any(_reached(sys.modules.get(place), path) is value for place in places)
+    return f"{module_label(module)}:{path}" if is_there else None
+
+
+def _reached(found: object, path: str) -> object:
     for step in path.split("."):
         found = getattr(found, step, None)
-    return f"{module_label(module)}:{path}" if found is value else None
+    return found

@@ -7,9 +7,10 @@ is imported here for a value that cannot be there.
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from functools import partial
 from importlib import import_module
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, GenericAlias, MappingProxyType, MethodType, ModuleType, UnionType
 from typing import NamedTuple
 
 from milepost.model.fingerprint import instances
@@ -18,6 +19,14 @@ from milepost.model.fingerprint.walk import EXACT, Encode, Walk
 _CODE = (type, FunctionType, BuiltinFunctionType, ModuleType, type(str.upper), type(object.__init__))
 _CODE_NAMES = {("functools", "_lru_cache_wrapper"), ("numpy", "ufunc"), ("builtins", "property"),
                ("builtins", "staticmethod"), ("builtins", "classmethod")}  # fmt: skip
+
+# Types that no public name of theirs would find.
+_UNNAMED: dict[type, Encode] = {
+    GenericAlias: instances.encode_alias,
+    MappingProxyType: instances.encode_proxy,
+    MethodType: instances.encode_method,
+    UnionType: instances.encode_alias,
+}
 
 
 class Known(NamedTuple):
@@ -61,16 +70,11 @@ _BY_MODULE: dict[str, dict[str, str]] = {
         "builtins.BaseException+": "encode_exception",
         "collections.OrderedDict": "encode_ordered",
         "collections.deque": "encode_deque",
-        "enum.Enum+": "encode_enum",
         "functools.partial+": "encode_partial",
         "msgspec.Struct+": "encode_struct",
         "operator.attrgetter": "encode_getter",
         "operator.itemgetter": "encode_getter",
         "operator.methodcaller": "encode_getter",
-        "types.GenericAlias": "encode_alias",
-        "types.MappingProxyType": "encode_proxy",
-        "types.MethodType": "encode_method",
-        "types.UnionType": "encode_alias",
     },
     "arrays": {
         "numpy.dtype+": "encode_dtype",
@@ -115,6 +119,8 @@ def find_encoder(cls: type) -> Encode:
         return instances.encode_code
     if hasattr(cls, "__milepost_key__"):
         return instances.encode_own_key
+    if issubclass(cls, Enum):  # before its other roots: an IntEnum is an int too
+        return instances.encode_enum
     for root in cls.__mro__[:-1]:
         encoder, covers = _own_encoder(root)
         if encoder is not None:
@@ -126,8 +132,8 @@ def find_encoder(cls: type) -> Encode:
 def _own_encoder(cls: type) -> tuple[Encode | None, bool]:
     if cls in EXACT:
         return EXACT[cls], False
-    if cls is MethodType:  # it calls itself builtins.method
-        return instances.encode_method, False
+    if cls in _UNNAMED:
+        return _UNNAMED[cls], False
     known = _KNOWN.get((str(cls.__module__).partition(".")[0], cls.__qualname__))
     if known is None or not _is_public(cls, known.public):
         return None, False
