@@ -79,7 +79,7 @@ def routes(clean: pd.DataFrame, min_flights: Annotated[int, Meta(ge=50)] = 100) 
             "route": str(name),
             "distance": int(table.distance.iloc[0]),
             "late": table.late.to_numpy(),
-            "day": table.date.dt.dayofyear.to_numpy(),
+            "day": table.date.dt.day_of_year.to_numpy(),
             "conditions": conditions(table),
         }
         for name, table in clean.groupby("route")
@@ -160,12 +160,12 @@ def report(
     """The findings as text for the terminal and as one HTML file without outside parts."""
     counts = rank.verdict.value_counts()
     agree = rank.even_days.rank().corr(rank.odd_days.rank())
-    pull = sorted(zip(TERMS, network["weights"][1:], strict=True), key=lambda term: -abs(term[1]))[:3]
+    pull = sorted(zip(TERMS, network["weights"][1:], strict=True), key=lambda term: -abs(term[1]))[:2]
     findings = [
         f"{rank.flights.sum():,} flights on {len(rank)} routes; {network['late']:.1%} of all flights were late.",
         f"Late {counts.get('late', 0)}, punctual {counts.get('punctual', 0)}, unclear {counts.get('unclear', 0)}.",
         f"Rankings from even and from odd days agree with a rank correlation of {agree:.2f}.",
-        "What goes with it: " + ", ".join(f"{name} {weight:+.2f}" for name, weight in pull) + " (log-odds per s.d.).",
+        "It goes with " + ", ".join(f"{name} {weight:+.2f}" for name, weight in pull) + " (log-odds per s.d.).",
     ]
     rows = [*map(text_row, rank.head(show).itertuples()), "...", *map(text_row, rank.tail(show).itertuples())]
     heading = f"{'route':<9}{'flights':>8}{'as it was':>11}{'same conditions':>17}{'95 % interval':>17}  verdict"
@@ -175,8 +175,8 @@ def report(
 def conditions(table: pd.DataFrame) -> np.ndarray:
     """The columns of the model, a row per flight: a constant, then TERMS, each about mean 0 and deviation 1."""
     hour = (table.hour.to_numpy() - 13.2) / 4.7
-    year = 2 * np.pi * table.date.dt.dayofyear.to_numpy() / 365
-    saturday = (table.date.dt.dayofweek.to_numpy() == 5) - 0.11
+    year = 2 * np.pi * table.date.dt.day_of_year.to_numpy() / 365
+    saturday = (table.date.dt.day_of_week.to_numpy() == 5) - 0.11
     wind = (table.wind_speed.to_numpy() - 11.1) / 5.6
     rain = (table.precip.to_numpy() > 0) - 0.06
     murk = (10 - table.visib.to_numpy() - 0.74) / 2.0
