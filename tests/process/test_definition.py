@@ -106,7 +106,9 @@ def test_two_stages_of_one_name_are_both_located():
     def clean(orders):
         return orders
 
-    with pytest.raises(DefinitionError, match=r"two stages named 'clean': .*test_definition.py:\d+ and .*test_definition"):
+    with pytest.raises(
+        DefinitionError, match=r"two stages named 'clean': .*test_definition.py:\d+ and .*test_definition"
+    ):
         Process("sales", [orders, stage(clean), globals()["clean"]])
 
 

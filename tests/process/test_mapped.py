@@ -68,7 +68,9 @@ def test_an_edited_item_function_never_yields_a_mixed_result(workspace, load, tm
 
 
 def test_a_continued_run_computes_only_the_rest(workspace, load, tmp_path):
-    stopping = JOB.replace("    with open", "    if pathlib.Path('stop').exists() and row['value'] == 30: raise ValueError\n    with open")
+    stopping = JOB.replace(
+        "    with open", "    if pathlib.Path('stop').exists() and row['value'] == 30: raise ValueError\n    with open"
+    )
     (tmp_path / "stop").touch()
     with pytest.raises(StageExecutionError):
         load(stopping).run(workspace=workspace)
@@ -110,7 +112,8 @@ def test_a_key_that_occurs_twice_names_both_items(workspace, load):
 
 def test_collect_leaves_failed_items_out_and_reports_them(workspace, load, tmp_path):
     collecting = JOB.replace('key="id"', 'key="id", errors="collect"').replace(
-        "    with open", "    if pathlib.Path('bad').exists() and row['value'] % 20 == 0: raise ValueError(f'bad {row}')\n    with open"
+        "    with open",
+        "    if pathlib.Path('bad').exists() and row['value'] % 20 == 0: raise ValueError(f'bad {row}')\n    with open",
     )
     (tmp_path / "bad").touch()
     run = load(collecting).run(workspace=workspace)
@@ -164,8 +167,14 @@ def test_a_frame_is_mapped_row_by_row_as_dicts(workspace, load):
 
 
 def test_a_collection_without_order_is_refused_with_what_to_do(workspace, load):
-    process = load(JOB.replace("return [{", "return {n: {").replace("} for n in range(start, count)]", "} for n in range(start, count)}"))
-    with pytest.raises(InvalidDataError, match=r"stage 'score' maps over 'rows', whose result is a dict.*list\(d.items"):
+    process = load(
+        JOB.replace("return [{", "return {n: {").replace(
+            "} for n in range(start, count)]", "} for n in range(start, count)}"
+        )
+    )
+    with pytest.raises(
+        InvalidDataError, match=r"stage 'score' maps over 'rows', whose result is a dict.*list\(d.items"
+    ):
         process.run(workspace=workspace)
 
 
@@ -176,9 +185,13 @@ def test_zero_items_give_an_empty_result(workspace, load):
 
 
 def test_a_mapped_stage_over_a_mapped_stage(workspace, load):
-    process = load(JOB.replace("def total(score):\n    return sum(score)", "def total(half):\n    return sum(half)").replace(
-        "@stage\ndef total", '@stage(each="score")\ndef half(value):\n    return value // 2\n\n@stage\ndef total'
-    ).replace("[rows, score, total]", "[rows, score, half, total]"))
+    process = load(
+        JOB.replace("def total(score):\n    return sum(score)", "def total(half):\n    return sum(half)")
+        .replace(
+            "@stage\ndef total", '@stage(each="score")\ndef half(value):\n    return value // 2\n\n@stage\ndef total'
+        )
+        .replace("[rows, score, total]", "[rows, score, half, total]")
+    )
     assert 1225 == process.run(workspace=workspace).results["total"]
 
 

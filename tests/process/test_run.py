@@ -200,11 +200,12 @@ def test_each_consumer_gets_its_own_copy(workspace, load):
 def test_a_file_counts_by_its_content(workspace, load, tmp_path):
     process = load(
         """
+        import pathlib
         from milepost import File, Process, stage
 
         @stage
         def text(path: File = "in.txt"):
-            return open(path).read()
+            return pathlib.Path(path).read_text()
 
         job = Process("files", [text])
         """

@@ -128,7 +128,6 @@ class Board:
         self._record(
             job.plan.stage,
             *([result] if result is not None else []),
-            durable=True,
             state=StageState.COMPLETED,
             reason=reason,
             address=ending.upstream.address,
@@ -180,7 +179,7 @@ class Board:
     def _lasted(self, stage: str) -> float:
         return SYSTEM.monotonic() - self._began[stage]
 
-    def _ended(self, stage: str) -> dict[str, float]:
+    def _ended(self, stage: str) -> dict[str, object]:
         return {"ended": SYSTEM.now(), "seconds": self._lasted(stage)}
 
     def _observe(self, row: StageRow) -> None:
@@ -191,10 +190,11 @@ class Board:
         with self._lock:
             self._rows[row.stage] = row
 
-    def _record(self, stage: str, *others: Row, durable: bool = False, **changes: object) -> None:
+    def _record(self, stage: str, *others: Row, **changes: object) -> None:
+        """Commit the stage's changed row with `others`; one that names a result survives a power cut."""
         with self._lock:
             row = msgspec.structs.replace(self._rows[stage], **changes)
-            self._recorder.record(row, *others, durable=durable)
+            self._recorder.record(row, *others, durable=row.state is StageState.COMPLETED)
             self._rows[stage] = row
 
 

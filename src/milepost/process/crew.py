@@ -124,4 +124,4 @@ class Crew:
     def _snapshot(self) -> bytes:
         from milepost.executors.snapshot import take_snapshot
 
-        return take_snapshot({name: made.__wrapped__ for name, made in self._process.stages.items()})
+        return take_snapshot([made.__wrapped__ for made in self._process.stages.values()])

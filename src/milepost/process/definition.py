@@ -78,9 +78,7 @@ class Process:
         """
         from milepost.process.runner import RunOptions, carry_out_process
 
-        options = RunOptions(
-            new=new, executor=executor, workers=workers, only=only, start_from=start_from, run=run
-        )
+        options = RunOptions(new=new, executor=executor, workers=workers, only=only, start_from=start_from, run=run)
         return carry_out_process(self, self.settle(decisions), options, workspace, on_start)
 
     def plan(
@@ -130,7 +128,8 @@ class Process:
         points = self.parameters[name].points
         if decision not in points:
             raise InvalidDataError(
-                f"stage {name!r} takes no decision {decision!r}." + (did_you_mean(decision, points) or " It takes none.")
+                f"stage {name!r} takes no decision {decision!r}."
+                + (did_you_mean(decision, points) or " It takes none.")
             )
         return points[decision]
 

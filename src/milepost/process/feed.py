@@ -61,11 +61,7 @@ class ItemFeed:
     def find(self, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
         """Of these items, those done under the stage's items key whose result is still there."""
         found = self._store.find_items(self._plan.items_key or "", digests)
-        return {
-            digest: row
-            for digest, row in found.items()
-            if row.address is None or self._objects.has(row.address)
-        }
+        return {digest: row for digest, row in found.items() if row.address is None or self._objects.has(row.address)}
 
     def _without_found(self, tasks: list[ItemTask]) -> list[ItemTask]:
         if self._is_forced:

@@ -87,6 +87,8 @@ def without_files(value: object) -> object:
         return None
     if isinstance(value, dict):
         return {name: without_files(part) for name, part in value.items()}
-    if type(value) in (list, tuple, set, frozenset):
-        return type(value)(without_files(part) for part in value)  # type: ignore[call-overload]
+    if isinstance(value, list):
+        return [without_files(part) for part in value]
+    if type(value) is tuple:
+        return tuple(without_files(part) for part in value)
     return value

@@ -68,7 +68,7 @@ class Job(Protocol):
 
 def backoff_of(options: StageOptions) -> Backoff:
     """The delays between a stage's attempts."""
-    return Backoff(attempts=options.retries + 1, base=options.retry_delay)
+    return Backoff(attempts=max(options.retries + 1, LOST_TRIES), base=options.retry_delay)
 
 
 def may_try_again(kind: str, attempt: int, retries: int) -> bool:
@@ -80,7 +80,9 @@ def may_try_again(kind: str, attempt: int, retries: int) -> bool:
 class WholeJob:
     """A stage that is one call."""
 
-    def __init__(self, plan: StagePlan, options: StageOptions, work: Work, trade: Trade, number: Callable[[], int]) -> None:
+    def __init__(
+        self, plan: StagePlan, options: StageOptions, work: Work, trade: Trade, number: Callable[[], int]
+    ) -> None:
         self.plan = plan
         self.options = options
         self.work = work
@@ -105,10 +107,13 @@ class WholeJob:
         elif outcome.kind == "cancelled":
             self._due = self._trade.monotonic()
         elif may_try_again(outcome.kind, self._attempt, self.options.retries):
-            self._due = self._trade.monotonic() + backoff_of(self.options).delay(self._attempt, self._trade.random())
+            self._due = self._trade.monotonic() + self._pause()
             self._attempt += 1
         else:
             self.failure = _failure(self.plan.stage, outcome, self._attempt)
+
+    def _pause(self) -> float:
+        return backoff_of(self.options).delay(self._attempt, self._trade.random()) or 0.0
 
     def due_in(self) -> float | None:
         return None if self._due is None else max(0.0, self._due - self._trade.monotonic())

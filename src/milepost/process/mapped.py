@@ -14,8 +14,8 @@ from milepost.kernel.clock import SYSTEM
 from milepost.model.redaction import redact
 from milepost.model.rows import StageRow, StepRow
 from milepost.model.status import ProcessingStatus
-from milepost.process.items import count_of
 from milepost.process.feed import ItemFeed
+from milepost.process.items import count_of
 from milepost.process.jobs import Ending, Trade, backoff_of, may_try_again
 from milepost.process.ordered import OrderedResults
 from milepost.process.planner import StagePlan, Upstream
@@ -185,7 +185,7 @@ class MappedJob:
 
     def _try_again(self, item: ItemOutcome, task: ItemTask) -> None:
         tries = self._tries[item.position] = self._tries.get(item.position, 0) + 1
-        due = self._trade.monotonic() + backoff_of(self.options).delay(tries, self._trade.random())
+        due = self._trade.monotonic() + (backoff_of(self.options).delay(tries, self._trade.random()) or 0.0)
         again = msgspec.structs.replace(task, attempt=task.attempt + 1)
         heapq.heappush(self._later, (due, item.position, again))
 

@@ -166,5 +166,3 @@ def _decision_row(run: str, choice: Choice, now: float) -> DecisionRow:
         at=now,
         note=note,
     )
-
-

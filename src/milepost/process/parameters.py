@@ -70,7 +70,8 @@ def _refuse_unknown_needs(stage: StageFunction[..., object], declared: Collectio
     for parameter in stage.options.needs:
         if parameter not in declared:
             raise DefinitionError(
-                f"stage {stage.options.name!r}: needs= names the parameter {parameter!r}, which the function does not have"
+                f"stage {stage.options.name!r}: needs= names the parameter {parameter!r}, "
+                "which the function does not have"
             )
 
 

@@ -153,7 +153,9 @@ class Planner:
         else:
             verdict = Verdict.RUN
             reason = (
-                "asked for" if name in self._forced else reason_to_run(self._store, self._process.name, name, key, parts)
+                "asked for"
+                if name in self._forced
+                else reason_to_run(self._store, self._process.name, name, key, parts)
             )
         return StagePlan(
             stage=name,
@@ -249,7 +251,5 @@ class Planner:
         return list(parts.values())
 
     def _last_seconds(self, name: str) -> float | None:
-        last = self._store.get(
-            StageRow, process=self._process.name, stage=name, state=StageState.COMPLETED
-        )
+        last = self._store.get(StageRow, process=self._process.name, stage=name, state=StageState.COMPLETED)
         return last.seconds if last else None

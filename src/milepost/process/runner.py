@@ -15,7 +15,6 @@ from milepost.kernel.handles import Run
 from milepost.kernel.signals import StopSignals
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import ResultRow
-
 from milepost.process.board import Board
 from milepost.process.crew import Crew
 from milepost.process.definition import Process
@@ -134,7 +133,9 @@ class Runner:
 
     def _is_over(self) -> bool:
         if self._stop.is_requested and not self._crew.is_busy:
-            raise Cancelled(f"run {self._opened.run.name} was cancelled: {self._stop.cause}", signal=self._stop.requested)
+            raise Cancelled(
+                f"run {self._opened.run.name} was cancelled: {self._stop.cause}", signal=self._stop.requested
+            )
         if self._failure is not None:
             return not self._crew.is_busy
         return all(name in self._results for name in self._selected)
@@ -183,6 +184,8 @@ class Runner:
         if job is None:
             return
         job.absorb(outcome)
+        if outcome.kind == "cancelled":
+            self._stop.request(f"stage {outcome.stage!r} raised Cancelled")  # does nothing when we asked
         self.board.progressed(job)
         self._settle(job)
 

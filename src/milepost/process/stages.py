@@ -18,7 +18,7 @@ Key = str | Callable[[object], object] | None
 
 
 class StageOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What `@stage(...)` was told. None of it counts in the fingerprint, save `version` (and `each`, `key` by their effect)."""
+    """What `@stage(...)` was told. None of it counts in the fingerprint, save what `version`, `each` and `key` do."""
 
     name: str
     each: str | None = None  # the stage whose result is mapped over, item by item
@@ -112,7 +112,7 @@ def stage(
     def decorate(function: Callable[P, T]) -> StageFunction[P, T]:
         wanted, after = _needs(needs)
         options = StageOptions(
-            name=name or getattr(function, "__name__", ""),
+            name=name or str(getattr(function, "__name__", "")),
             each=None if each is None else stage_name(each),
             key=key,
             needs=wanted,
