@@ -12,8 +12,8 @@ from typing import TypedDict
 from milepost.cli.following import Following
 from milepost.cli.opening import now
 from milepost.cli.options import options
-from milepost.cli.trouble import exit_code, say
-from milepost.errors import Cancelled, MilepostError
+from milepost.cli.trouble import complain, exit_code
+from milepost.errors import Cancelled
 from milepost.kernel.handles import Run
 from milepost.kernel.workspace import Workspace
 from milepost.process.definition import Process
@@ -46,8 +46,8 @@ def carry_out(load: Callable[[], tuple[Process, Mapping[str, object]]], workspac
 
         try:
             process.run(decisions, workspace=workspace, on_start=begin, **how)
-        except (MilepostError, Cancelled, KeyboardInterrupt) as caught:
-            if not claimed or (options().debug and isinstance(caught, MilepostError)):
+        except (Exception, Cancelled, KeyboardInterrupt) as caught:
+            if not claimed:
                 raise
             error = caught
     with contextlib.suppress(BrokenPipeError):
@@ -68,8 +68,10 @@ def _conclude(
     lines = summary(detail, face.screen, session_seconds=detail.sessions[-1].seconds if detail.sessions else None)
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
-    if error is not None and not isinstance(error, KeyboardInterrupt):
-        say(str(error))
+    if isinstance(error, Exception):
+        complain(error, debug=options().debug)
+    if error is None and detail.run.items_failed:
+        sys.stdout.write(f"to try what failed again: milepost retry {run.name}\n")
     if error is not None:
         sys.stdout.write(resume_command(run.name, options().workspace) + "\n")
         sys.stdout.flush()

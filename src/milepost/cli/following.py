@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from milepost.terminal.live import Above, LiveTable
 
 LIVE_SECONDS = 1 / 8
-LINES_SECONDS = 0.25
+LINES_SECONDS = 0.1
 
 
 class Display(Protocol):

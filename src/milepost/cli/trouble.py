@@ -38,21 +38,25 @@ def leave(error: BaseException, *, debug: bool = False, json: bool = False) -> i
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush has a place
         return PIPE_BROKEN
-    if debug and not isinstance(error, click.ClickException):
-        import traceback
-
-        traceback.print_exception(error)
-    elif isinstance(error, click.UsageError):
-        say(_usage(error))
-    elif not isinstance(error, (KeyboardInterrupt, click.Abort)):
-        say(_paragraph(error))
+    complain(error, debug=debug)
     if json:
         _print_json(error)
     return exit_code(error)
 
 
-def say(text: str) -> None:
-    """One error paragraph on standard error."""
+def complain(error: BaseException, *, debug: bool = False) -> None:
+    """Print the error's paragraph on standard error, or with `debug` its traceback; nothing for Ctrl-C."""
+    if debug and not isinstance(error, click.ClickException):
+        import traceback
+
+        traceback.print_exception(error)
+    elif isinstance(error, click.UsageError):
+        _say(_usage(error))
+    elif not isinstance(error, (KeyboardInterrupt, click.Abort)):
+        _say(_paragraph(error))
+
+
+def _say(text: str) -> None:
     try:
         lines = safe_lines(text)
         sys.stderr.write("\n".join([f"error: {lines[0] if lines else 'unknown'}", *lines[1:]]) + "\n")

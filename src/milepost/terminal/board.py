@@ -100,8 +100,9 @@ def _reused(sight: StageSight) -> str:
 
 def _note(sight: StageSight) -> str:
     stage = sight.stage
-    failed = f"{stage.items_failed:,} failed" if stage.items_failed else ""
-    text = stage.error or stage.message or (stage.reason if stage.state is not StageState.PENDING else "")
+    failed = f"{stage.items_failed:,} failed" if stage.items_failed and not stage.error else ""
+    running = stage.state is StageState.RUNNING
+    text = stage.error or (stage.message if running else None) or stage.reason
     return "; ".join(part for part in (failed, safe(text, limit=200)) if part)
 
 

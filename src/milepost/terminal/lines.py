@@ -52,10 +52,11 @@ def _words(sight: StageSight) -> str:
         total = "" if stage.items_total in (None, stage.items_done) else f" of {stage.items_total:,}"
         words.append(f"{stage.items_done:,}{total} items")
         words += [f"{stage.items_reused:,} of them reused"] if stage.items_reused else []
-        words += [f"{stage.items_failed:,} failed"] if stage.items_failed else []
+        words += [f"{stage.items_failed:,} failed"] if stage.items_failed and not stage.error else []
     elif stage.state is StageState.RUNNING and stage.progress is not None:
         words.append(f"{stage.progress:.0%}")
     words += [rate(sight.rate)] if sight.rate else []
     words += [f"{rough(sight.eta_seconds)} left"] if sight.eta_seconds is not None else []
-    words += [safe(said, limit=200)] if (said := stage.error or stage.message or stage.reason) else []
+    said = stage.error or (stage.message if stage.state is StageState.RUNNING else None) or stage.reason
+    words += [safe(said, limit=200)] if said else []
     return ", ".join(words)

@@ -41,42 +41,58 @@ def summary(detail: RunDetail, screen: Screen, *, session_seconds: float | None 
     seconds = run.seconds if session_seconds is None else session_seconds
     state = screen.paint(run.state.value, STATE_STYLES.get(run.state, Style.PLAIN))
     lines = [f"{safe(run.process)} {screen.paint(safe(run.name), Style.BOLD)} {state} in {duration(seconds)}"]
-    lines += _told("ran", [_ran(stage) for stage in detail.stages if stage.state is StageState.COMPLETED], screen)
-    for reason, names in _by_reason(detail.stages).items():
-        lines += _told("reused", [listed(names) + (f": {reason}" if reason else "")], screen)
-    lines += _told("failed", [_failed(stage) for stage in detail.stages if stage.state is StageState.FAILED], screen)
+    for kind, heading in ((StageState.COMPLETED, "ran"), (StageState.REUSED, "reused")):
+        lines += _told(heading, _by_reason(detail.stages, kind), screen)
+    lines += _told("stopped", [_stopped(stage) for stage in detail.stages if stage.state in _STOPPED], screen)
+    lines += _told("failed", [_failed(stage) for stage in detail.stages if stage.error], screen)
     if detail.saved_seconds >= 0.05:
         lines += _told("saved", [f"{duration(detail.saved_seconds)} by reuse"], screen)
     return lines
 
 
 def _told(what: str, told: list[str], screen: Screen) -> list[str]:
-    return [f"  {screen.paint(f'{what:<8}', Style.DIM)} {text}" for text in told]
+    from textwrap import wrap
+
+    lines: list[str] = []
+    for text in told:
+        first, *rest = wrap(text, max(screen.columns - 12, 20), break_long_words=False, break_on_hyphens=False) or [""]
+        lines += [f"  {screen.paint(f'{what:<8}', Style.DIM)} {first}", *(" " * 11 + line for line in rest)]
+    return lines
 
 
-def _ran(stage: StageView) -> str:
-    parts = [duration(stage.seconds)]
-    if stage.items_done is not None:
-        parts.append(counted(stage.items_done, "item"))
-    if stage.items_reused:
-        parts.append(f"{stage.items_reused:,} of them reused")
-    if stage.items_failed:
-        parts.append(f"{stage.items_failed:,} failed")
-    why = f": {safe(stage.reason, limit=200)}" if stage.reason else ""
-    return f"{safe(stage.stage)} ({', '.join(part for part in parts if part)}){why}"
+_STOPPED = (StageState.CANCELLED, StageState.INTERRUPTED)
+
+
+def _stopped(stage: StageView) -> str:
+    if stage.items_done is None:
+        return safe(stage.stage)
+    total = "" if stage.items_total is None else f" of {stage.items_total:,}"
+    return f"{safe(stage.stage)} after {stage.items_done:,}{total} items; those are kept"
 
 
 def _failed(stage: StageView) -> str:
-    where = f" after {counted(stage.items_done, 'item')}" if stage.items_done else ""
+    where = f" after {counted(stage.items_done, 'item')}" if stage.items_done and not stage.is_done else ""
     return f"{safe(stage.stage)}{where}: {safe(stage.error or 'no message', limit=300)}"
 
 
-def _by_reason(stages: tuple[StageView, ...]) -> dict[str, list[str]]:
+def _by_reason(stages: tuple[StageView, ...], state: StageState) -> list[str]:
+    """Stages that share a reason are told together: `clean 1.3 s and score 4.2 s (39 items): their code changed`."""
     groups: dict[str, list[str]] = {}
     for stage in stages:
-        if stage.state is StageState.REUSED:
-            groups.setdefault(safe(stage.reason, limit=200), []).append(safe(stage.stage))
-    return groups
+        if stage.state is state:
+            groups.setdefault(safe(stage.reason, limit=200), []).append(_worked(stage))
+    return [listed(names) + (f": {reason}" if reason else "") for reason, names in groups.items()]
+
+
+def _worked(stage: StageView) -> str:
+    if stage.state is StageState.REUSED:
+        return safe(stage.stage)
+    items = []
+    if stage.items_done is not None:
+        items.append(counted(stage.items_done, "item"))
+    if stage.items_reused:
+        items.append(f"{stage.items_reused:,} of them reused")
+    return f"{safe(stage.stage)} {duration(stage.seconds)}" + (f" ({', '.join(items)})" if items else "")
 
 
 def resume_command(name: str, workspace: str | None) -> str:
