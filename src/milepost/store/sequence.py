@@ -84,9 +84,7 @@ class SequenceWriter:
             self._flush()
         classes = tuple(sorted(self._classes))
         index = _encode(_Index(self._chunks, self._counts, list(classes)))
-        return self._objects.put_encoded(
-            Encoded(SEQUENCE, (index,), classes, identity=self._identity.digest())
-        )
+        return self._objects.put_encoded(Encoded(SEQUENCE, (index,), classes, identity=self._identity.digest()))
 
     def _flush(self) -> None:
         codec = CHUNK_SIGNED if self._signed else CHUNK
@@ -234,14 +232,14 @@ def references(codec: str, payload: memoryview) -> list[str]:
 def _read_index(payload: memoryview) -> _Index:
     try:
         return _index(payload)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise ObjectDamaged(f"a stored sequence cannot be read: {error}") from error
 
 
 def _read_chunk(payload: memoryview) -> list[_Item]:
     try:
         return _items(payload)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise ObjectDamaged(f"a chunk of a stored sequence cannot be read: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -49,6 +50,8 @@ def read_numpy(kind: str, parts: Sequence[memoryview], description: object) -> o
         raise ValueError(f"a leaf of kind {kind!r} is unknown to this version")
     described, shape, order = cast("tuple[object, list[int], Any]", description)
     dtype = _dtype(described)
+    if math.prod(shape) * dtype.itemsize != parts[0].nbytes:
+        raise ValueError(f"an array of shape {shape} and dtype {dtype} in {parts[0].nbytes} bytes")
     if parts[0].nbytes == 0:
         return np.zeros(shape, dtype, order=order)
     return np.ndarray(shape, dtype, buffer=parts[0], order=order)

@@ -67,5 +67,5 @@ def _read_index(payload: memoryview) -> tuple[_Index, int]:
         raise ObjectDamaged("the index of a stored object reaches beyond its end")
     try:
         return _decoder.decode(payload[8:end]), end
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise ObjectDamaged(f"the index of a stored object cannot be read: {error}") from error

@@ -34,7 +34,7 @@ def decode_plain(payload: bytes | bytearray | memoryview) -> object:
     """The value of `encode_plain`'s bytes."""
     try:
         return _decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ObjectDamaged(f"stored MessagePack cannot be read: {error}") from error
 
 

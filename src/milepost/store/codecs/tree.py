@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.msgpack import Ext
 
-from milepost.errors import ObjectDamaged
+from milepost.errors import MilepostError, ObjectDamaged
 from milepost.store.codecs import leaves
 from milepost.store.codecs.encoded import Piece
 from milepost.store.codecs.plain import SCALARS as PLAIN
@@ -103,14 +103,9 @@ class TreeReader:
         """The value. Raises ObjectDamaged when the bytes are no tree."""
         try:
             return self._decode(tree)
-        except (
-            msgspec.DecodeError,
-            ValueError,
-            TypeError,
-            IndexError,
-            OverflowError,
-            RecursionError,
-        ) as error:
+        except (MilepostError, ImportError, MemoryError):
+            raise
+        except Exception as error:  # whatever a constructor says to arguments that were never written
             raise ObjectDamaged(f"a stored tree cannot be read: {type(error).__name__}: {error}") from error
 
     def _extension(self, code: int, data: memoryview) -> object:
