@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -63,7 +62,8 @@ FRAMES = [
     pd.concat([frame(), frame()], axis=1), pd.DataFrame({"a": [1, 2, 3]}), pd.DataFrame({0: [1, 2, 3]}),
 ]  # fmt: skip
 TABLES = [
-    pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"b": [1, 2]}), pl.DataFrame({"a": [2, 1]}), pl.DataFrame({"a": [1, None]}),
+    pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"b": [1, 2]}), pl.DataFrame({"a": [2, 1]}),
+    pl.DataFrame({"a": [1, None]}),
     pl.DataFrame({"a": [1.0, 2.0]}), pl.DataFrame({"a": ["1", "2"]}), pl.DataFrame({"a": ["12", ""]}),
     pl.DataFrame({"a": ["1", None]}), pl.DataFrame({"a": [[1], [2]]}), pl.DataFrame({"a": [True, False]}),
     pl.DataFrame({"a": ["1", "2"]}, {"a": pl.Categorical}), pl.DataFrame({"a": ["1", "2"]}, {"a": pl.Enum(["1", "2"])}),
@@ -277,13 +277,14 @@ print([digest(value).hex() for value in (
 """
 
 
+def run(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 def test_without_pyarrow_the_digests_are_the_same() -> None:
     """Installing pyarrow does not make everything run again."""
     program = WITHOUT_ARROW
     with_arrow = program.replace('sys.modules["pyarrow"] = None', "").replace('== "python"', '== "pyarrow"')
-    run: Callable[[str], str] = lambda text: (
-        subprocess.run([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, check=True).stdout
-    )
     assert run(program) == run(with_arrow)
 
 

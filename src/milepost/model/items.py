@@ -152,7 +152,7 @@ def _reads_otherwise(text: str) -> bool:
 
 
 def _is_written_well(value: object) -> bool:
-    """Whether `str` of it says all of it: the standard library's dates, decimals, identifiers, paths; NumPy's numbers."""
+    """Whether `str` of it says all of it, as of dates, decimals, identifiers, paths and NumPy's numbers."""
     module, name = type(value).__module__, type(value).__qualname__
     return f"{module}.{name}" in _WRITTEN_WELL
 

@@ -24,7 +24,7 @@ class ColumnHash:
         self._count = 0
         self._missing_count = 0
 
-    def add(self, count: int, values: object, lengths: Any = None, missing: Any = None) -> None:
+    def add(self, count: int, values: bytes | memoryview, lengths: Any = None, missing: Any = None) -> None:
         """One chunk. `lengths` are int64 bytes per value; `missing` is a byte per value, 0 where there is one."""
         if lengths is not None:
             self._lengths.update(lengths)
@@ -144,7 +144,7 @@ def _missing(chunk: Any) -> Any:
     return chunk.is_null().cast("uint8").to_numpy(zero_copy_only=False)
 
 
-def _text_chunk(chunk: Any) -> tuple[object, Any, Any]:
+def _text_chunk(chunk: Any) -> tuple[Any, Any, Any]:
     import numpy
 
     missing = _missing(chunk)
@@ -172,7 +172,7 @@ def _offsets(chunk: Any) -> Any:
     return numpy.frombuffer(buffer, width)[chunk.offset : chunk.offset + len(chunk) + 1]
 
 
-def _fixed_chunk(chunk: Any) -> tuple[object, Any, Any]:
+def _fixed_chunk(chunk: Any) -> tuple[Any, Any, Any]:
     import numpy
     import pyarrow
 

@@ -37,7 +37,7 @@ _WHY = {
     "FileIO": "an open file belongs to one process: pass its path",
     "socket": "a socket belongs to one process",
 }
-_PLAIN: dict[type, Any] = {
+PLAIN: dict[type, Any] = {
     str: str.__str__,
     int: int.__int__,
     float: float.__float__,
@@ -95,7 +95,7 @@ def encode_fields(walk: Walk, value: object, fields: Iterator[tuple[str, object]
 def _field_parts(walk: Walk, fields: Any) -> list[bytes]:
     parts, name = [], ""
     try:
-        for name, field in fields:  # noqa: B007 - the error names the field
+        for name, field in fields:
             parts.append(walk.part(name) + walk.part(field))
     except Unkeyable as lost:
         raise lost.at(f".{name}" if str(name).isidentifier() else f"[{name!r}]" if name else "") from None
@@ -104,7 +104,7 @@ def _field_parts(walk: Walk, fields: Any) -> list[bytes]:
 
 def state_items(value: object) -> Iterator[tuple[str, object]]:
     """What an instance holds: its `__dict__` without cached properties, and its slots."""
-    cls = type(value)
+    cls: type = type(value)
     for name, field in instance_dict(value).copy().items():
         if name not in _cached_properties(cls):
             yield name, field
@@ -181,7 +181,7 @@ def encode_subclass(walk: Walk, value: object, *, encoder: Encode, root: type) -
     done = walk.enter(value)
     if done is not None:
         return done
-    content = framed(encoder(walk, _PLAIN[root](value) if root in _PLAIN else value))
+    content = framed(encoder(walk, PLAIN[root](value) if root in PLAIN else value))
     fields = _field_parts(walk, state_items(value))
     extra = [walk.part(value.default_factory)] if isinstance(value, defaultdict) else []
     head = b"u" + framed(class_label(type(value)).encode("utf-8", "surrogatepass"))

@@ -2,27 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-
-def module_label(name: str) -> str:
-    """The module's name; `__main__` goes by its own name, so that `python sales.py` and an import agree.
-
-    Example:
-        >>> module_label("collections.abc")
-        'collections.abc'
-    """
-    if name != "__main__":
-        return name
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        return str(spec.name).removesuffix(".__main__")
-    path = getattr(main, "__file__", None)
-    if not isinstance(path, str):
-        return name
-    stem = path.replace("\\", "/").rpartition("/")[2]
-    return stem.removesuffix(".py") or name
+from milepost.model.fingerprint.modules import module_label
 
 
 def class_label(cls: type) -> str:

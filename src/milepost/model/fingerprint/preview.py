@@ -6,6 +6,7 @@ from typing import Any
 
 _ITEMS = 6
 _DEPTH = 3
+_BRACKETS: dict[object, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")")}
 
 
 def preview(value: object, limit: int = 200) -> str:
@@ -37,7 +38,7 @@ def _text(value: Any, limit: int, depth: int) -> str:
 
 
 def _container(value: Any, kind: type, limit: int, depth: int) -> str:
-    opening, closing = {list: "[]", tuple: "()", dict: "{}"}.get(kind, "{}")
+    opening, closing = _BRACKETS.get(kind, ("{", "}"))
     if not value:
         return f"{kind.__name__}()" if kind in (set, frozenset) else opening + closing
     if depth == 0:
@@ -93,12 +94,12 @@ def _frame(value: Any) -> str:
 
 def _instance(value: Any, kind: type, limit: int, depth: int) -> str:
     """The class and its attributes; the object's own `repr` is foreign code and may show an address."""
-    from milepost.model.fingerprint.instances import state_items
+    from milepost.model.fingerprint.instances import PLAIN, state_items
 
     name = kind.__qualname__.rpartition(".")[2]
-    for plain, exact in ((str, str.__str__), (int, int.__int__), (float, float.__float__)):
+    for plain in (str, int, float):
         if isinstance(value, plain):
-            return f"{name}({_text(exact(value), limit, depth)})"  # type: ignore[operator]
+            return f"{name}({_text(PLAIN[plain](value), limit, depth)})"
     if isinstance(value, tuple | list | dict):
         return f"{name} of {len(value)}"
     if depth == 0:

@@ -24,14 +24,17 @@ def encode_int(walk: Walk | None, value: int) -> bytes:
 
 
 def encode_bool(walk: Walk, value: bool) -> bytes:
+    """True and False, each a tag of its own."""
     return b"T" if value else b"F"
 
 
 def encode_float(walk: Walk, value: float) -> bytes:
+    """Eight bytes behind a tag."""
     return b"f" + float_bytes(value)
 
 
 def encode_complex(walk: Walk, value: complex) -> bytes:
+    """Both parts as floats."""
     return b"c" + float_bytes(value.real) + float_bytes(value.imag)
 
 
@@ -41,10 +44,12 @@ def encode_str(walk: Walk | None, value: str) -> bytes:
 
 
 def encode_bytes(walk: Walk, value: bytes) -> bytes:
+    """As they are."""
     return _long(b"b", value)
 
 
 def encode_bytearray(walk: Walk, value: bytearray) -> bytes:
+    """As bytes, under a tag of its own."""
     return _long(b"B", value)
 
 
@@ -69,10 +74,12 @@ def encode_memoryview(walk: Walk, value: memoryview) -> bytes:
 
 
 def encode_range(walk: Walk, value: range) -> bytes:
+    """Start, stop and step."""
     return walk.typed(":range", value.start, value.stop, value.step)
 
 
 def encode_slice(walk: Walk, value: slice) -> bytes:
+    """Start, stop and step."""
     return walk.typed(":slice", value.start, value.stop, value.step)
 
 
@@ -87,10 +94,12 @@ def encode_decimal(walk: Walk, value: object) -> bytes:
 
 
 def encode_fraction(walk: Walk, value: Any) -> bytes:
+    """Numerator and denominator."""
     return walk.typed(":Fraction", value.numerator, value.denominator)
 
 
 def encode_uuid(walk: Walk, value: Any) -> bytes:
+    """Its number."""
     return walk.typed(":UUID", value.int)
 
 
@@ -100,6 +109,7 @@ def encode_path(walk: Walk, value: object) -> bytes:
 
 
 def encode_pattern(walk: Walk, value: Any) -> bytes:
+    """What it was compiled from, and the flags."""
     return walk.typed(":Pattern", value.pattern, value.flags)
 
 
@@ -109,6 +119,7 @@ def encode_logger(walk: Walk, value: Any) -> bytes:
 
 
 def encode_date(walk: Walk, value: date) -> bytes:
+    """The day."""
     return walk.typed(":date", value.toordinal())
 
 
@@ -119,19 +130,23 @@ def encode_datetime(walk: Walk, value: datetime) -> bytes:
 
 
 def encode_time(walk: Walk, value: time) -> bytes:
+    """The fields as written, the fold, and the time zone."""
     fields = (value.hour, value.minute, value.second, value.microsecond)
     return walk.typed(":time", fields, value.fold, _zone(value.tzinfo, value))
 
 
 def encode_timedelta(walk: Walk, value: timedelta) -> bytes:
+    """Days, seconds and microseconds."""
     return walk.typed(":timedelta", value.days, value.seconds, value.microseconds)
 
 
 def encode_timezone(walk: Walk, value: timezone) -> bytes:
-    return walk.typed(":timezone", *value.__getinitargs__())  # type: ignore[attr-defined]  # offset and name
+    """Offset and name."""
+    return walk.typed(":timezone", *value.__getinitargs__())  # type: ignore[attr-defined]
 
 
 def encode_zoneinfo(walk: Walk, value: Any) -> bytes:
+    """The name of the zone; its rules belong to the time zone database."""
     from milepost.model.fingerprint.walk import Unkeyable
 
     if value.key is None:

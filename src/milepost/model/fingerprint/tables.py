@@ -63,7 +63,7 @@ def _polars_body(walk: Walk, value: Any) -> bytes:
         return _polars_body(walk, value.cast(polars.String))
     if name == "String":
         return _polars_text(walk, value)
-    if kind.is_numeric() and name != "Decimal" or kind.is_temporal() or name == "Boolean":
+    if (kind.is_numeric() and name != "Decimal") or kind.is_temporal() or name == "Boolean":
         return _polars_fixed(value.to_physical())
     return walk.part(value.to_list())
 
@@ -81,7 +81,7 @@ def _polars_fixed(value: Any) -> bytes:
     missing = None
     if value.null_count():
         missing = value.is_null().to_numpy().view("u1")
-        value = value.fill_null(value.dtype.is_numeric() and 0 or False)
+        value = value.fill_null((value.dtype.is_numeric() and 0) or False)
     column = ColumnHash()
     values = value.to_numpy().copy(order="C")
     column.add(len(values), arrays.canonical_bytes(values), None, missing)

@@ -23,7 +23,7 @@ Encode = Callable[["Walk", Any], bytes]
 Functions = Callable[[object], bytes]
 
 
-class Unkeyable(Exception):  # noqa: N818 - becomes the public UnkeyableError once the path is known
+class Unkeyable(Exception):
     """Why a part has no fingerprint; `steps` lead to it, innermost first."""
 
     def __init__(self, reason: str) -> None:
@@ -145,7 +145,7 @@ def encode_items(
         return done
     parts, key = [], None
     try:
-        for key, value in items:  # noqa: B007 - the error names the key
+        for key, value in items:
             parts.append((walk.part(key), walk.part(value)))
     except Unkeyable as lost:
         raise lost.at(f"[{key_text(key)}]") from None
