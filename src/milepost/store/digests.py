@@ -1,11 +1,9 @@
-"""The digest that a step's row carries, so that a flipped bit is seen: SQLite itself would hand it out as it is."""
+"""The digest that a step's row carries: a flipped bit, which SQLite would hand out as it is, is seen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-
 import msgspec
+import xxhash  # not later: a child forked while a thread is importing would wait for that thread for ever
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -20,7 +18,7 @@ def row_digest(cells: tuple[object, ...]) -> int:
         encoded = _encode(cells)
     except (UnicodeEncodeError, OverflowError):
         encoded = _encode(tuple(_plain(cell) for cell in cells))
-    number = _xxh3()(encoded)
+    number = xxhash.xxh3_64_intdigest(encoded)
     return number if number < 2**63 else number - 2**64
 
 
@@ -28,10 +26,3 @@ def _plain(cell: object) -> object:
     if isinstance(cell, str):
         return cell.encode("utf-8", "surrogatepass")
     return hex(cell) if isinstance(cell, int) else cell
-
-
-@lru_cache(maxsize=1)
-def _xxh3() -> Callable[[bytes], int]:
-    import xxhash
-
-    return xxhash.xxh3_64_intdigest

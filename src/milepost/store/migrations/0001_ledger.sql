@@ -105,7 +105,7 @@ CREATE TABLE steps (
     seq        INTEGER PRIMARY KEY,
     run        INTEGER NOT NULL,  -- words.id; 0 = none
     step       INTEGER NOT NULL,  -- words.id
-    item       TEXT    NOT NULL,  -- longer ones: x'FF' and their blake2b, the text being in long_item
+    item       TEXT    NOT NULL,  -- longer ones: x'FF' and their blake3, the text being in long_item
     attempt    INTEGER NOT NULL,
     status     INTEGER NOT NULL,  -- 0 pending 1 running 2 success 3 warning 4 error 5 failed 6 skipped
     key        INTEGER NOT NULL,  -- words.id

@@ -60,7 +60,7 @@ class Gate:
         self.lock.acquire()
         if self.connection is None:
             self.lock.release()
-            raise StoreError("this store was closed: open it again")
+            raise StoreError("the ledger was closed: open it again")
         return self.connection
 
     def __exit__(
@@ -68,21 +68,22 @@ class Gate:
     ) -> None:
         self.lock.release()
 
-    def give_up(self) -> None:
-        """In a forked child: let the parent's connection go without a trace.
+    def give_up(self) -> bool:
+        """In a forked child: let the parent's connection go without a trace; whether that could be done.
 
-        A connection at rest is closed, and told not to checkpoint: left open it would make SQLite believe that this
-        process holds locks that only the parent has. One inside a transaction cannot be closed, for that would roll
-        back in memory shared with the parent.
+        It is closed, but told to leave the log alone. Left open, it would make SQLite believe that this process
+        has the file locks which only the parent has, and others would delete the log under the child's commits.
+        One inside a transaction cannot be closed, for that would roll back in memory shared with the parent.
         """
         connection, self.connection = self.connection, None
         if connection is None:
-            return
+            return True
         if connection.in_transaction:
             _inherited.append(connection)
-            return
+            return False
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.close()
+        return True
 
 
 class Connections:
@@ -104,15 +105,17 @@ class Connections:
         self._writer = Gate()
         self._local = threading.local()
         self._readers: weakref.WeakSet[Gate] = weakref.WeakSet()
-        self._is_closed = False
+        self._refusal: str | None = None
 
     def writer(self) -> Gate:
         """The one connection that writes; hold it for one transaction."""
         self._check()
+        if self.read_only:
+            raise StoreError(f"ledger {self.path} was opened to read only")
         gate = self._writer
         if gate.connection is None:
             with gate.lock:
-                if gate.connection is None and not self._is_closed:
+                if gate.connection is None and self._refusal is None:
                     connection = connect(self.path)
                     self.prepare(connection)
                     gate.connection = connection
@@ -138,7 +141,7 @@ class Connections:
             return
         with self._registry:
             gates = [*self._readers, self._writer]
-        self._is_closed = True
+        self._refusal = f"ledger {self.path} was closed: open it again"
         for gate in gates:
             with gate.lock:
                 if gate.connection is not None:
@@ -146,8 +149,8 @@ class Connections:
                     gate.connection = None
 
     def _check(self) -> None:
-        if self._is_closed:
-            raise StoreError(f"ledger {self.path} was closed: open it again")
+        if self._refusal is not None:
+            raise StoreError(self._refusal)
         if self._pid != os.getpid():  # a fork that Python did not see
             raise StoreError(
                 f"ledger {self.path} was opened by process {self._pid}: open it again in this one"
@@ -187,8 +190,9 @@ class Connections:
         self._writer.lock.release()
 
     def after_fork_in_child(self) -> None:
-        was_closed, writer = self._is_closed, self._writer
-        for gate in (writer, *self._resting):
-            gate.give_up()
+        refusal, gates = self._refusal, (self._writer, *self._resting)
+        given_up = [gate.give_up() for gate in gates]
         self._begin()
-        self._is_closed = was_closed
+        self._refusal = refusal
+        if not all(given_up):
+            self._refusal = f"this process was forked inside a write to {self.path}: start it with spawn"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 
 import apsw
@@ -70,7 +69,7 @@ def _migrate(connection: apsw.Connection, migrations: Sequence[Migration], write
         if migration.number == 1:
             connection.execute(
                 "INSERT INTO meta (id, store_id, written_by) VALUES (1, ?, ?)",
-                (secrets.token_hex(16), writer),
+                (os.urandom(16).hex(), writer),
             )
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={migration.number}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import apsw
+from blake3 import blake3
 
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
@@ -109,10 +110,8 @@ def item_cells(item: str) -> tuple[Cell, Cell]:
     """What the index holds for an item key, and the whole of a long one."""
     if len(item) <= LONGEST_ITEM:
         return text_cell(item), None
-    import hashlib
-
     whole = item.encode("utf-8", "surrogatepass")
-    return b"\xff" + hashlib.blake2b(whole, digest_size=32).digest(), text_cell(item)
+    return b"\xff" + blake3(whole).digest(), text_cell(item)
 
 
 class Steps:
