@@ -1,7 +1,7 @@
 """What a code object does, as bytes: the same for the same instructions wherever and under whatever name they stand.
 
 Left out: names of functions, file names, line numbers, docstrings, the order of constants, padding and caches of the
-interpreter. Jumps and the exception table point at instructions, not at offsets, so that what is left out moves nothing.
+interpreter. Jumps and the exception table point at instructions, not at offsets: what is left out moves nothing.
 """
 
 from __future__ import annotations
@@ -10,19 +10,23 @@ import opcode
 import struct
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from types import CodeType
-from typing import NamedTuple
 
 from xxhash import xxh3_128_digest
 
 _CACHE = opcode.opmap.get("CACHE", 0)
 _EXTENDED = opcode.opmap["EXTENDED_ARG"]
 _NOP = opcode.opmap["NOP"]
-_CONSTANTS = frozenset(opcode.hasconst)
-_NAMES = frozenset(opcode.hasname)
 _JUMPS = frozenset(opcode.hasjrel)
-_NO_ARGUMENT = opcode.HAVE_ARGUMENT
-_NAMES_OF = tuple(opcode.opname)
+OP_NAMES = tuple(opcode.opname)
+_BARE, _PLAIN, _CONSTANT, _NAME = range(4)
+_KINDS = tuple(
+    _CONSTANT if op in opcode.hasconst else _NAME if op in opcode.hasname else _PLAIN if op >= opcode.HAVE_ARGUMENT
+    else _BARE
+    for op in range(len(OP_NAMES))
+)  # fmt: skip
+_IS_FUNCTION = 0x02
 # Generators, coroutines and star arguments are what a function is; the other flags say how it was compiled.
 _MEANT_FLAGS = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
 # How many low bits of an argument are no part of the index of the name.
@@ -37,96 +41,93 @@ _MADE_OF_NOTHING = frozenset(
 )
 
 
-class Instruction(NamedTuple):
-    """One instruction. `offset` is where a jump to it points, `target` the offset that it may jump to."""
-
-    offset: int
-    op: int
-    arg: int
-    target: int | None
-
-    @property
-    def name(self) -> str:
-        """What the interpreter calls it."""
-        return _NAMES_OF[self.op]
+# Where a jump to it points, the operation, its argument, the offset that it may jump to.
+Instruction = tuple[int, int, int, int | None]
 
 
 def decode(code: CodeType) -> list[Instruction]:
     """The instructions, without caches and prefixes."""
-    raw, end = code.co_code, len(code.co_code)
-    found, offset, start, arg = [], 0, 0, 0
-    while offset < end:
-        op, arg = raw[offset], arg << 8 | raw[offset + 1]
-        offset += 2
+    raw = code.co_code
+    found: list[Instruction] = []
+    start, arg, end = 0, 0, len(raw)
+    for offset in range(0, end, 2):
+        op = raw[offset]
+        if op == _CACHE:
+            if not arg:  # behind its instruction, before the next
+                start = offset + 2
+            continue
+        arg = arg << 8 | raw[offset + 1]
         if op == _EXTENDED:
             continue
-        while offset < end and raw[offset] == _CACHE:
-            offset += 2
-        target = _target(op, arg, offset) if op in _JUMPS else None
-        found.append(Instruction(start, op, arg, target))
-        start, arg = offset, 0
+        if op in _JUMPS:
+            after = offset + 2
+            while after < end and raw[after] == _CACHE:
+                after += 2
+            found.append((start, op, arg, _target(op, arg, after)))
+        else:
+            found.append((start, op, arg, None))
+        start, arg = offset + 2, 0
     return found
 
 
 def _target(op: int, arg: int, after: int) -> int:
-    name = _NAMES_OF[op]
+    name = OP_NAMES[op]
     return after - 2 * arg if "BACKWARD" in name or name == "END_ASYNC_FOR" else after + 2 * arg
 
 
-def name_of(code: CodeType, instruction: Instruction) -> str:
-    """The name that an instruction uses."""
-    return code.co_names[instruction.arg >> _NAME_SHIFT.get(instruction.op, 0)]
+def name_index(op: int, arg: int) -> int:
+    """Which of the code's names an instruction uses."""
+    return arg >> _NAME_SHIFT.get(op, 0)
 
 
-def code_digest(code: CodeType) -> bytes:
+def code_digest(code: CodeType, instructions: list[Instruction] | None = None) -> bytes:
     """16 bytes that are equal for code that does the same by the same instructions."""
-    kept = _kept(code, decode(code))
-    body = bytearray(_header(code))
-    position: dict[int, int] = {}
-    count = 0
-    for instruction, is_kept in kept:
-        position[instruction.offset] = count
-        count += is_kept
-    for instruction, is_kept in kept:
-        if is_kept:
-            body += _encoded(code, instruction, position)
+    instructions = decode(code) if instructions is None else instructions
+    kept, position = _kept(code, instructions)
+    body, names = _header(code), [constant(name) for name in code.co_names]
+    for _, op, arg, target in kept:
+        kind = _KINDS[op]
+        if kind == _CONSTANT:
+            body += b"%c" % op + constant(code.co_consts[arg])
+        elif kind == _NAME:
+            shift = _NAME_SHIFT.get(op, 0)
+            body += b"%c%c" % (op, arg & (1 << shift) - 1) + names[arg >> shift]
+        else:
+            number = arg if target is None else position.get(target, len(kept))
+            body += struct.pack(">BI", op, number if kind != _BARE else 0)
     for start, end, target, depth in _exceptions(code):
-        places = [position.get(offset, count) for offset in (start, end, target)]
+        places = [position.get(offset, len(kept)) for offset in (start, end, target)]
         if places[0] != places[1]:  # a stretch that guards nothing but padding is none
-            body += b"x" + struct.pack(">4I", *places, depth)
+            body += b"\xffx" + struct.pack(">4I", *places, depth)
     return xxh3_128_digest(body)
 
 
-def _kept(code: CodeType, instructions: list[Instruction]) -> list[tuple[Instruction, bool]]:
-    kept = [instruction.op != _NOP for instruction in instructions]
-    if not code.co_flags & 0x02:  # the body of a class
-        for place, instruction in enumerate(instructions[1:]):
-            if instruction.op == _STORE_NAME and code.co_names[instruction.arg] in _ABOUT_THE_TEXT:
-                kept[place + 1] = False
-                kept[place] = kept[place] and instructions[place].op not in _MADE_OF_NOTHING
-    return list(zip(instructions, kept, strict=True))
+def _kept(code: CodeType, instructions: list[Instruction]) -> tuple[list[Instruction], dict[int, int]]:
+    """The instructions that count, and for each offset which of them stands there or next."""
+    dropped = _about_the_text(code, instructions) if not code.co_flags & _IS_FUNCTION else frozenset()
+    kept: list[Instruction] = []
+    position = {}
+    for instruction in instructions:
+        position[instruction[0]] = len(kept)
+        if instruction[1] != _NOP and instruction[0] not in dropped:
+            kept.append(instruction)
+    return kept, position
 
 
-def _header(code: CodeType) -> bytes:
+def _about_the_text(code: CodeType, instructions: list[Instruction]) -> frozenset[int]:
+    """Where the body of a class sets its docstring, qualified name and line."""
+    dropped = set()
+    for before, (offset, op, arg, _) in pairwise(instructions):
+        if op == _STORE_NAME and code.co_names[arg] in _ABOUT_THE_TEXT:
+            dropped |= {offset, before[0]} if before[1] in _MADE_OF_NOTHING else {offset}
+    return frozenset(dropped)
+
+
+def _header(code: CodeType) -> bytearray:
     counts = (
         code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _MEANT_FLAGS,
     )  # fmt: skip
-    return struct.pack(">4I", *counts) + constant((code.co_varnames, code.co_cellvars, code.co_freevars))
-
-
-def _encoded(code: CodeType, instruction: Instruction, position: dict[int, int]) -> bytes:
-    op, arg = instruction.op, instruction.arg
-    head = op.to_bytes(2, "big")
-    if op < _NO_ARGUMENT:
-        return head + b"-"
-    if op in _CONSTANTS:
-        return head + b"c" + constant(code.co_consts[arg])
-    if op in _NAMES:
-        shift = _NAME_SHIFT.get(op, 0)
-        return head + b"n%d" % (arg & (1 << shift) - 1) + constant(code.co_names[arg >> shift])
-    if instruction.target is not None:
-        return head + b"j%d;" % position.get(instruction.target, -1)
-    return head + b"a%d;" % arg
+    return bytearray(struct.pack(">4I", *counts)) + constant((code.co_varnames, code.co_cellvars, code.co_freevars))
 
 
 def constant(value: object) -> bytes:
@@ -137,7 +138,7 @@ def constant(value: object) -> bytes:
     if value is None or kind is bool or value is Ellipsis:
         return _sized(b"k", repr(value).encode())
     if kind is int:
-        return _sized(b"i", b"%x" % value)  # type: ignore[operator]
+        return _sized(b"i", format(value, "x").encode())
     if kind is bytes:
         return _sized(b"b", value)  # type: ignore[arg-type]
     if kind is CodeType:
@@ -187,17 +188,18 @@ def handler_offsets(code: CodeType) -> frozenset[int]:
 def listing(code: CodeType, depth: int = 0) -> str:
     """The instructions as text: what `why` shows when the source is not at hand."""
     lines, pad = [f"{'    ' * depth}({', '.join(code.co_varnames)})"], "    " * (depth + 1)
-    for instruction, is_kept in _kept(code, decode(code)):
-        if is_kept:
-            lines.append(f"{pad}{instruction.name} {_argument_text(code, instruction)}".rstrip())
+    for _, op, arg, target in _kept(code, decode(code))[0]:
+        shown = "" if target is not None else _argument_text(code, op, arg)
+        lines.append(f"{pad}{OP_NAMES[op]} {shown}".rstrip())
     nested = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     return "\n".join([*lines, *(listing(inner, depth + 1) for inner in nested)])
 
 
-def _argument_text(code: CodeType, instruction: Instruction) -> str:
-    if instruction.op < _NO_ARGUMENT or instruction.target is not None:
-        return ""
-    if instruction.op in _CONSTANTS:
-        value = code.co_consts[instruction.arg]
+def _argument_text(code: CodeType, op: int, arg: int) -> str:
+    kind = _KINDS[op]
+    if kind == _CONSTANT:
+        value = code.co_consts[arg]
         return "<code>" if isinstance(value, CodeType) else repr(value)
-    return name_of(code, instruction) if instruction.op in _NAMES else str(instruction.arg)
+    if kind == _NAME:
+        return code.co_names[name_index(op, arg)]
+    return "" if kind == _BARE else str(arg)

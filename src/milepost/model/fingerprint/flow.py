@@ -1,35 +1,46 @@
 """What a function reads and writes outside itself: one pass over its bytecode with a symbolic stack.
 
-Followed are globals, cells, imports and the first argument, through attributes, subscripts and local names that are
+Followed are globals, cells, imports and parameters, through attributes, subscripts and local names that are
 assigned once. Not followed: what goes through calls, containers and names that are assigned several times.
 """
 
 from __future__ import annotations
 
+import opcode
+import sys
 from collections.abc import Mapping
 from types import CodeType
 from typing import NamedTuple
 
-from milepost.model.fingerprint.bytecode import Instruction, code_digest, decode, handler_offsets, name_of
-from milepost.model.fingerprint.effects import EFFECTS, ENDS_HERE
-
-MUTATORS = frozenset(
-    "append add update extend setdefault pop clear remove discard insert appendleft popleft extendleft rotate popitem "
-    "sort reverse write writelines put put_nowait get_nowait intersection_update difference_update "
-    "symmetric_difference_update move_to_end subtract fill resize".split()
+from milepost.model.fingerprint.bytecode import (
+    OP_NAMES,
+    Instruction,
+    code_digest,
+    decode,
+    handler_offsets,
+    name_index,
 )
+from milepost.model.fingerprint.effects import COUNTED, ENDS_HERE, FIXED
+
+MUTATORS = frozenset({
+    "append", "add", "update", "extend", "setdefault", "pop", "clear", "remove", "discard", "insert",
+    "appendleft", "popleft", "extendleft", "rotate", "popitem", "sort", "reverse", "write", "writelines",
+    "put", "put_nowait", "get_nowait", "intersection_update", "difference_update",
+    "symmetric_difference_update", "move_to_end", "subtract", "fill", "resize",
+})  # fmt: skip
 ELEMENT = "[]"  # stands in a chain for any subscript
-_NEW_OBJECT = ("__init__", "__new__", "__post_init__", "__setstate__", "__init_subclass__", "__set_name__")
+_ATTRIBUTES_ARE_METHODS = sys.version_info >= (3, 12)
 
 
 class Origin(NamedTuple):
     """Where a value comes from: `root` of `kind`, then attributes. `is_sure` unless it may be something else too."""
 
-    kind: str  # "global", "cell", "self", "import"
+    kind: str  # "global", "cell", "parameter", "import"; in writes also "rebound" (a global) and "rebound cell"
     root: str
     chain: tuple[str, ...] = ()
     level: int = 0  # of a relative import
     is_sure: bool = True
+    by: str = ""  # of a write: the method called, which may change it or not
 
     def then(self, attribute: str) -> Origin:
         """An attribute or element of it."""
@@ -46,7 +57,6 @@ class Flow(NamedTuple):
     digest: bytes
     reads: tuple[Origin, ...]  # globals and imports with the attributes taken of them, in order
     writes: tuple[Origin, ...]  # what is assigned, mutated or deleted
-    cells: tuple[str, ...]  # free variables
 
 
 _flows: dict[int, tuple[CodeType, Flow]] = {}  # holds the code too, so that its id stays its own
@@ -56,16 +66,25 @@ def flow_of(code: CodeType) -> Flow:
     """The flow of `code` and all code inside it, computed once."""
     known = _flows.get(id(code))
     if known is None:
-        reads, writes = _trace(code, {})
-        flow = Flow(code_digest(code), reads, writes, code.co_freevars)
+        parameters: dict[str, Value] = {name: (Origin("parameter", name),) for name in parameters_of(code)}
+        reads, writes = _trace(code, {}, parameters)
+        flow = Flow(code_digest(code), reads, writes)
         known = _flows[id(code)] = code, flow
     return known[1]
 
 
-def _trace(code: CodeType, cells: Mapping[str, Value]) -> tuple[tuple[Origin, ...], tuple[Origin, ...]]:
+def parameters_of(code: CodeType) -> tuple[str, ...]:
+    """The names of all parameters, stars included."""
+    stars = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars]
+
+
+def _trace(
+    code: CodeType, cells: Mapping[str, Value], known: Mapping[str, Value]
+) -> tuple[tuple[Origin, ...], tuple[Origin, ...]]:
     """Reads and writes of `code`; `cells` are what the enclosing functions put into theirs."""
-    instructions = decode(code)
-    tracer = _Tracer(code, instructions, cells)
+    instructions = _single(decode(code))
+    tracer = _Tracer(code, instructions, cells, known)
     tracer.run()
     if tracer.found_aliases:
         tracer = _Tracer(code, instructions, cells, tracer.aliases)
@@ -75,10 +94,10 @@ def _trace(code: CodeType, cells: Mapping[str, Value]) -> tuple[tuple[Origin, ..
     inside = {**cells, **own_cells}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            more_reads, more_writes = _trace(constant, inside)
+            more_reads, more_writes = _trace(constant, inside, {})
             reads |= dict.fromkeys(more_reads)
             writes |= dict.fromkeys(
-                write for write in more_writes if write.kind != "cell" or write.root not in code.co_cellvars
+                write for write in more_writes if "cell" not in write.kind or write.root not in code.co_cellvars
             )
     return tuple(reads), tuple(writes)
 
@@ -91,12 +110,12 @@ class _Tracer:
         code: CodeType,
         instructions: list[Instruction],
         cells: Mapping[str, Value],
-        aliases: Mapping[str, Value] | None = None,
+        aliases: Mapping[str, Value],
     ) -> None:
         self.code = code
         self.reads: list[Origin] = []
         self.writes: list[Origin] = []
-        self.aliases: dict[str, Value] = dict(aliases or {})
+        self.aliases = dict(aliases)
         self.found_aliases = False
         self._instructions = instructions
         self._cells = cells
@@ -104,150 +123,147 @@ class _Tracer:
         self._at: dict[int, tuple[Value, ...]] = {}  # the stack that a forward jump brings along
         self._locals = code.co_varnames + tuple(name for name in code.co_cellvars if name not in code.co_varnames)
         self._locals += code.co_freevars
+        self._parameters = parameters_of(code)
         self._stored = _times_stored(instructions, self._locals)
+        for name in [name for name in self.aliases if name in self._parameters and self._stored.get(name)]:
+            del self.aliases[name]
+        self._handlers = handler_offsets(code)
         self._consts: list[object] = []
-        self._name_self()
-
-    def _name_self(self) -> None:
-        code = self.code
-        if code.co_argcount and code.co_name not in _NEW_OBJECT and "." in code.co_qualname:
-            name = code.co_varnames[0]
-            if not self._stored.get(name):
-                self.aliases[name] = (Origin("self", name),)
 
     def run(self) -> None:
         """Go through all instructions once."""
-        handlers = handler_offsets(self.code)
-        targets = {instruction.target for instruction in self._instructions if instruction.target is not None}
-        is_reached = True
-        for instruction in self._instructions:
-            if instruction.offset in handlers:
-                self._stack = []
-            elif instruction.offset in targets:
-                self._join(instruction.offset, is_reached)
-            elif not is_reached:
-                self._stack = []
-            name = instruction.name
-            self._step(name, instruction)
-            is_reached = name not in ENDS_HERE
-            if name == "LOAD_CONST":
-                self._consts = [*self._consts[-1:], self.code.co_consts[instruction.arg]]
-            elif name == "LOAD_SMALL_INT":
-                self._consts = [*self._consts[-1:], instruction.arg]
+        meetings = self._handlers | {target for *_, target in self._instructions if target is not None}
+        is_reached, stack = True, self._stack
+        for offset, op, arg, target in self._instructions:
+            if offset in meetings or not is_reached:
+                self._join(offset, is_reached)
+            step = _STEPS[op]
+            if isinstance(step, tuple):
+                if step[0]:
+                    del stack[-step[0] :]
+                if step[1]:
+                    stack.append(UNKNOWN)
+            elif step is None:
+                del stack[:]
+            else:
+                step(self, op, arg)
+            if target is not None:
+                self._note_jump(op, target)
+            is_reached = op not in _ENDS_HERE
 
     def _join(self, offset: int, is_reached: bool) -> None:
+        """Where paths meet only that counts in which they agree."""
         brought = self._at.get(offset)
-        if brought is None:
+        if brought is None and is_reached and offset not in self._handlers:
             return  # the head of a loop: what jumps back finds the stack as it is
-        if not is_reached:
-            self._stack = list(brought)
-        elif len(brought) == len(self._stack):
-            self._stack = [
-                here if here == there else UNKNOWN for here, there in zip(self._stack, brought, strict=True)
-            ]
+        stack = self._stack
+        if brought is None or (is_reached and len(brought) != len(stack)):
+            del stack[:]
+        elif not is_reached:
+            stack[:] = brought
         else:
-            self._stack = []
+            stack[:] = [here if here == there else UNKNOWN for here, there in zip(stack, brought, strict=True)]
 
-    def _step(self, name: str, instruction: Instruction) -> None:
-        handle = _HANDLERS.get(name)
-        if handle is not None:
-            handle(self, instruction)
-        elif name in EFFECTS:
-            taken, put = EFFECTS[name](instruction.arg)
-            self._take(taken)
-            self._stack += [UNKNOWN] * put
-        elif name not in ("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "FOR_ITER"):
-            self._stack = []
-        if instruction.target is not None:
-            self._note_jump(name, instruction)
-
-    def _note_jump(self, name: str, instruction: Instruction) -> None:
+    def _note_jump(self, op: int, target: int) -> None:
+        name = OP_NAMES[op]
         if name == "FOR_ITER":
-            self._at[instruction.target or 0] = tuple(self._stack[:-1])
+            self._at[target] = tuple(self._stack[:-1])
             self._stack.append(UNKNOWN)
         elif name.startswith("JUMP_IF_"):
-            self._at[instruction.target or 0] = tuple(self._stack)
+            self._at[target] = tuple(self._stack)
             self._take(1)
         elif "BACKWARD" not in name:
-            self._at[instruction.target or 0] = tuple(self._stack)
+            self._at[target] = tuple(self._stack)
 
     def _take(self, count: int) -> list[Value]:
         """The topmost values, the lowest first; what we forgot is unknown."""
-        if count == 0:
-            return []
-        missing = max(0, count - len(self._stack))
-        taken = [UNKNOWN] * missing + self._stack[-count:]
+        missing = count - len(self._stack)
+        taken = self._stack[-count:]
         del self._stack[-count:]
-        return taken
+        return [UNKNOWN] * missing + taken if missing > 0 else taken
 
-    def _write(self, value: Value, attribute: str | None = None) -> None:
+    def counted(self, op: int, arg: int) -> None:
+        """An instruction whose argument says how many values it takes."""
+        taken, put = COUNTED[OP_NAMES[op]](arg)
+        if taken:
+            del self._stack[-taken:]
+        self._stack += [UNKNOWN] * put
+
+    def constant(self, op: int, arg: int) -> None:
+        """LOAD_CONST, LOAD_SMALL_INT: remembered for imports."""
+        self._consts = [*self._consts[-1:], self.code.co_consts[arg] if OP_NAMES[op] == "LOAD_CONST" else arg]
+        self._stack.append(UNKNOWN)
+
+    def _write(self, value: Value, attribute: str | None = None, by: str = "") -> None:
         for origin in value:
             if origin.is_sure:
-                self.writes.append(origin if attribute is None else origin.then(attribute))
+                written = origin if attribute is None else origin.then(attribute)
+                self.writes.append(written._replace(by=by))
+
+    def _name(self, op: int, arg: int) -> str:
+        return self.code.co_names[name_index(op, arg)]
 
     # Loads
 
-    def load_global(self, instruction: Instruction) -> None:
+    def load_global(self, op: int, arg: int) -> None:
         """LOAD_GLOBAL, LOAD_NAME."""
-        origin = Origin("global", name_of(self.code, instruction))
+        origin = Origin("global", self._name(op, arg))
         self.reads.append(origin)
-        if instruction.name == "LOAD_GLOBAL" and instruction.arg & 1:
+        if OP_NAMES[op] == "LOAD_GLOBAL" and arg & 1:
             self._stack.append(UNKNOWN)
         self._stack.append((origin,))
 
-    def load_local(self, instruction: Instruction) -> None:
+    def load_local(self, op: int, arg: int) -> None:
         """LOAD_FAST in its variants, LOAD_DEREF, LOAD_CLASSDEREF."""
-        name = self._locals[instruction.arg]
+        name = self._locals[arg]
         if name in self.code.co_freevars:
             self._stack.append(self._cells.get(name, (Origin("cell", name),)))
         else:
             self._stack.append(self.aliases.get(name, UNKNOWN))
 
-    def load_attribute(self, instruction: Instruction) -> None:
+    def load_attribute(self, op: int, arg: int) -> None:
         """LOAD_ATTR, LOAD_METHOD."""
-        attribute = name_of(self.code, instruction)
+        attribute = self._name(op, arg)
         (owner,) = self._take(1)
-        is_method = instruction.name == "LOAD_METHOD" or (
-            self.code.co_names[instruction.arg : instruction.arg + 1] != (attribute,) and instruction.arg & 1
-        )
+        is_method = OP_NAMES[op] == "LOAD_METHOD" or (_ATTRIBUTES_ARE_METHODS and arg & 1)
         if attribute in MUTATORS:
-            self._write(owner)
+            self._write(owner, by=attribute)
         value = tuple(origin.then(attribute) for origin in owner)
         self.reads += [origin for origin in value if origin.kind in ("global", "import", "cell")]
         self._stack.append(value)
         if is_method:
             self._stack.append(UNKNOWN)
 
-    def load_element(self, _: Instruction) -> None:
+    def load_element(self, _op: int, _arg: int) -> None:
         """BINARY_SUBSCR."""
         owner, _key = self._take(2)
         self._stack.append(tuple(origin.then(ELEMENT) for origin in owner))
 
-    def import_name(self, instruction: Instruction) -> None:
+    def import_name(self, op: int, arg: int) -> None:
         """IMPORT_NAME: with a list of names it gives the module itself, without one its topmost package."""
         self._take(2)
         level, names = self._consts if len(self._consts) == 2 else (0, None)
-        path, depth = name_of(self.code, instruction), level if isinstance(level, int) else 0
+        path, depth = self._name(op, arg), level if isinstance(level, int) else 0
         self.reads.append(Origin("import", path, (), depth))
         self._stack.append((Origin("import", path if names or depth else path.partition(".")[0], (), depth),))
 
-    def import_from(self, instruction: Instruction) -> None:
+    def import_from(self, op: int, arg: int) -> None:
         """IMPORT_FROM."""
         owner = self._stack[-1] if self._stack else UNKNOWN
-        value = tuple(origin.then(name_of(self.code, instruction)) for origin in owner)
+        value = tuple(origin.then(self._name(op, arg)) for origin in owner)
         self.reads += value
         self._stack.append(value)
 
     # Stores
 
-    def store_local(self, instruction: Instruction) -> None:
+    def store_local(self, op: int, arg: int) -> None:
         """STORE_FAST, STORE_DEREF."""
         (value,) = self._take(1)
-        name = self._locals[instruction.arg]
+        name = self._locals[arg]
         if name in self.code.co_freevars:
-            self.writes.append(Origin("cell", name))
+            self.writes.append(Origin("rebound cell", name))
             return
-        is_sure = self._stored.get(name, 0) == 1 and name not in self._parameters()
+        is_sure = self._stored.get(name, 0) == 1 and name not in self._parameters
         marked = tuple(origin._replace(is_sure=origin.is_sure and is_sure) for origin in value)
         known = self.aliases.get(name, UNKNOWN)
         fresh = tuple(origin for origin in marked if origin not in known)
@@ -255,63 +271,81 @@ class _Tracer:
             self.aliases[name] = known + fresh
             self.found_aliases = True
 
-    def _parameters(self) -> tuple[str, ...]:
-        code = self.code
-        stars = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
-        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars]
-
-    def store_global(self, instruction: Instruction) -> None:
+    def store_global(self, op: int, arg: int) -> None:
         """STORE_GLOBAL, DELETE_GLOBAL."""
-        if instruction.name == "STORE_GLOBAL":
+        if OP_NAMES[op] == "STORE_GLOBAL":
             self._take(1)
-        self.writes.append(Origin("global", name_of(self.code, instruction)))
+        self.writes.append(Origin("rebound", self._name(op, arg)))
 
-    def delete_cell(self, instruction: Instruction) -> None:
+    def delete_cell(self, op: int, arg: int) -> None:
         """DELETE_DEREF."""
-        name = self._locals[instruction.arg]
+        name = self._locals[arg]
         if name in self.code.co_freevars:
-            self.writes.append(Origin("cell", name))
+            self.writes.append(Origin("rebound cell", name))
 
-    def store_attribute(self, instruction: Instruction) -> None:
+    def store_attribute(self, op: int, arg: int) -> None:
         """STORE_ATTR, DELETE_ATTR."""
         owner = self._take(1)[0]
-        self._write(owner, name_of(self.code, instruction))
-        if instruction.name == "STORE_ATTR":
+        self._write(owner, self._name(op, arg))
+        if OP_NAMES[op] == "STORE_ATTR":
             self._take(1)
 
-    def store_element(self, instruction: Instruction) -> None:
+    def store_element(self, op: int, arg: int) -> None:
         """STORE_SUBSCR, DELETE_SUBSCR, STORE_SLICE: the container lies below its key."""
-        taken = self._take({"STORE_SUBSCR": 3, "DELETE_SUBSCR": 2, "STORE_SLICE": 4}[instruction.name])
-        self._write(taken[0] if instruction.name == "DELETE_SUBSCR" else taken[1])
+        taken = self._take({"STORE_SUBSCR": 3, "DELETE_SUBSCR": 2, "STORE_SLICE": 4}[OP_NAMES[op]])
+        self._write(taken[0] if OP_NAMES[op] == "DELETE_SUBSCR" else taken[1])
 
     # The stack itself
 
-    def copy(self, instruction: Instruction) -> None:
+    def copy(self, op: int, arg: int) -> None:
         """COPY."""
-        depth = instruction.arg
+        depth = arg
         self._stack.append(self._stack[-depth] if len(self._stack) >= depth else UNKNOWN)
 
-    def swap(self, instruction: Instruction) -> None:
+    def swap(self, op: int, arg: int) -> None:
         """SWAP."""
-        depth = instruction.arg
+        depth = arg
         if len(self._stack) < depth:
             self._stack = [UNKNOWN] * (depth - len(self._stack)) + self._stack
         self._stack[-1], self._stack[-depth] = self._stack[-depth], self._stack[-1]
 
 
+# Two instructions on local names in one.
+_PAIRS = {
+    opcode.opmap[name]: (opcode.opmap[first], opcode.opmap[second])
+    for name, first, second in (
+        ("LOAD_FAST_LOAD_FAST", "LOAD_FAST", "LOAD_FAST"),
+        ("LOAD_FAST_BORROW_LOAD_FAST_BORROW", "LOAD_FAST", "LOAD_FAST"),
+        ("STORE_FAST_LOAD_FAST", "STORE_FAST", "LOAD_FAST"),
+        ("STORE_FAST_STORE_FAST", "STORE_FAST", "STORE_FAST"),
+    )
+    if name in opcode.opmap
+}
+
+
+def _single(instructions: list[Instruction]) -> list[Instruction]:
+    """The same instructions with pairs taken apart."""
+    if not _PAIRS:
+        return instructions
+    apart: list[Instruction] = []
+    for instruction in instructions:
+        offset, op, arg, _ = instruction
+        pair = _PAIRS.get(op)
+        apart += [instruction] if pair is None else [(offset, pair[0], arg >> 4, None), (-1, pair[1], arg & 15, None)]
+    return apart
+
+
 def _times_stored(instructions: list[Instruction], names: tuple[str, ...]) -> dict[str, int]:
     """How often each local name is assigned or deleted."""
     counts: dict[str, int] = {}
-    for instruction in instructions:
-        if instruction.name in ("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF"):
-            name = names[instruction.arg]
-            counts[name] = counts.get(name, 0) + 1
-        elif instruction.name in ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST", "STORE_FAST_MAYBE_NULL"):
-            for place in (instruction.arg >> 4, instruction.arg & 15):
-                counts[names[place]] = counts.get(names[place], 0) + 2  # rarely an alias: not followed
+    for _, op, arg, _ in instructions:
+        if op in _STORES:
+            counts[names[arg]] = counts.get(names[arg], 0) + 1
     return counts
 
 
+_STORES = frozenset(opcode.opmap[name] for name in ("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF"))
+_ENDS_HERE = frozenset(opcode.opmap[name] for name in ENDS_HERE if name in opcode.opmap)
 _HANDLERS = {
     "LOAD_GLOBAL": _Tracer.load_global,
     "LOAD_NAME": _Tracer.load_global,
@@ -338,4 +372,8 @@ _HANDLERS = {
     "STORE_SLICE": _Tracer.store_element,
     "COPY": _Tracer.copy,
     "SWAP": _Tracer.swap,
+    "LOAD_CONST": _Tracer.constant,
+    "LOAD_SMALL_INT": _Tracer.constant,
+    **dict.fromkeys(COUNTED, _Tracer.counted),
 }
+_STEPS = tuple(_HANDLERS.get(name) or FIXED.get(name) for name in OP_NAMES)

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from milepost.model.rows import AcceptedRow
 
 KEY_FORMAT = "f1"
-_KINDS = ("code", "class", "default", "decision", "closure", "global", "upstream", "file", "package", "python", "version")
+_KINDS = (
+    "code",
+    "class",
+    "default",
+    "decision",
+    "closure",
+    "global",
+    "upstream",
+    "file",
+    "package",
+    "python",
+    "version",
+)
 _ORDER = {kind: position for position, kind in enumerate(_KINDS)}
 _COUNTED_AS_CODE = frozenset({"code", "class"})
 
