@@ -9,7 +9,7 @@ from itertools import count
 import msgspec
 
 from milepost.errors import Cancelled, StageExecutionError
-from milepost.executors.task import Argument, Given, Handle, Loaded, Notice, Outcome, Value, Work
+from milepost.executors.task import Argument, Given, Handle, Loaded, Outcome, Value, Work
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.handles import Run
 from milepost.kernel.signals import StopSignals
@@ -24,7 +24,7 @@ from milepost.process.mapped import MappedJob
 from milepost.process.opening import Choices, Opened, open_run
 from milepost.process.planner import Planner, StagePlan, Upstream, Verdict, forced_stages, upstream_of
 from milepost.process.results import Results
-from milepost.process.watching import watch_run
+from milepost.process.watching import Watch
 
 LONGEST_WAIT_SECONDS = 0.5
 
@@ -54,11 +54,12 @@ def carry_out_process(
     opened = open_run(process, choices, place, run=options.run, new=options.new)
     stop = StopSignals(place.config.grace_seconds)
     runner = Runner(process, choices, options, place, opened, forced, stop)
-    with stop, watch_run(place, opened, runner.board, stop):
+    with stop:
         try:
-            if on_start is not None:
-                on_start(runner.handle, place)
-            runner.carry_out()
+            with runner.watch.on():
+                if on_start is not None:
+                    on_start(runner.handle, place)
+                runner.carry_out()
         except BaseException as error:
             with stop.shielded():
                 runner.handle.state = end_run(opened, runner.board, error, stop)
@@ -101,6 +102,7 @@ class Runner:
         self._failure: StageExecutionError | None = None
         self._numbers = count(1)
         self.board = Board(opened, workspace.store, process.name, self._selected)
+        self.watch = Watch(workspace, opened, self.board, stop)
         self.handle = Run(
             opened.run.id,
             opened.run.name,
@@ -113,7 +115,7 @@ class Runner:
             workspace,
             executor=options.executor,
             workers=options.workers,
-            on_notice=self._noticed,
+            on_notice=self.watch.noticed,
             is_cancelled=lambda: stop.is_requested,
         )
 
@@ -271,6 +273,3 @@ class Runner:
 
     def _number(self) -> int:
         return next(self._numbers)
-
-    def _noticed(self, notice: Notice) -> None:
-        self.board.noticed(notice)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
+from milepost.executors.task import Notice
+from milepost.kernel.context import Context, current
+from milepost.kernel.logs import RunLog
 from milepost.kernel.signals import StopSignals
 from milepost.kernel.ticker import TICKER
 from milepost.kernel.workspace import Workspace
@@ -14,19 +18,63 @@ from milepost.process.opening import Opened
 
 SAMPLE_SECONDS = 1.0
 CANCEL_SECONDS = 0.5
-CANCEL = "cancel_requested"
+CANCEL_REQUESTED = "cancel_requested"
 
 
-@contextmanager
-def watch_run(workspace: Workspace, opened: Opened, board: Board, stop: StopSignals) -> Iterator[None]:
-    """While entered, the ticker samples memory and polls for `milepost cancel`."""
+class Watch:
+    """Listens to what code that works has to say, wherever it works."""
 
-    def look_for_cancel() -> None:
-        asked = workspace.store.get(EventRow, run=opened.run.id, kind=CANCEL, epoch=opened.epoch)
+    def __init__(self, workspace: Workspace, opened: Opened, board: Board, stop: StopSignals) -> None:
+        self._workspace = workspace
+        self._opened = opened
+        self._board = board
+        self._stop = stop
+        self._log = RunLog(workspace.log_folder(opened.run.id), opened.epoch)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """While entered, output is kept, memory sampled, and `milepost cancel` noticed."""
+        ticks = [
+            TICKER.every(SAMPLE_SECONDS, self._board.sampled),
+            TICKER.every(CANCEL_SECONDS, self._look_for_cancel),
+        ]
+        try:
+            with self._log:
+                yield
+        finally:
+            for tick in ticks:
+                tick.stop()
+
+    def noticed(self, notice: Notice) -> None:
+        """Progress goes to the stage's row, a log line to the log, a worker's output to both log and terminal."""
+        text = str(notice.payload.get("text", ""))
+        if notice.kind == "output":
+            self._show(notice, text)
+        elif notice.kind == "log":
+            level = str(notice.payload.get("level", "INFO"))
+            self._log.write_line("log", text, level=level, stage=notice.stage, item=notice.item)
+        else:
+            self._board.noticed(notice)
+
+    def _show(self, notice: Notice, text: str) -> None:
+        """Print a worker's line here, as its stage's: what records this process's output takes it along."""
+        here = Context(
+            run_id=self._opened.run.id,
+            run_name=self._opened.run.name,
+            stage=notice.stage,
+            item=notice.item,
+            notify=lambda kind, payload: None,
+            is_cancelled=lambda: self._stop.is_requested,
+        )
+        token = current.set(here)
+        try:
+            (sys.stderr if notice.payload.get("stream") == "err" else sys.stdout).write(text + "\n")
+        finally:
+            current.reset(token)
+
+    def _look_for_cancel(self) -> None:
+        asked = self._workspace.store.get(
+            EventRow, run=self._opened.run.id, kind=CANCEL_REQUESTED, epoch=self._opened.epoch
+        )
         if asked is not None:
-            stop.request("milepost cancel")
-
-    with ExitStack() as stack:
-        for tick in (TICKER.every(SAMPLE_SECONDS, board.sampled), TICKER.every(CANCEL_SECONDS, look_for_cancel)):
-            stack.callback(tick.stop)
-        yield
+            self._stop.request("milepost cancel")
