@@ -18,6 +18,7 @@ from milepost.store.codecs.encoded import (
     CHUNK,
     CHUNK_SIGNED,
     PICKLE,
+    PICKLE_PARTS,
     PLAIN,
     SEQUENCE,
     SIGNED,
@@ -25,6 +26,7 @@ from milepost.store.codecs.encoded import (
     Encoded,
     Piece,
 )
+from milepost.store.codecs.pickles import classes_named
 from milepost.store.codecs.plain import decode_plain, encode_plain
 from milepost.store.compression import compress, decompress
 from milepost.store.reading import open_whole, populate, stamp_of
@@ -35,6 +37,7 @@ TOUCH_SECONDS = 600.0  # an object that is put again becomes young for the sweep
 
 _PLAIN, _TREE, _PICKLE = b"p", b"t", b"s"  # first byte of an inline result: part of the stored format
 _INLINE = {PLAIN: _PLAIN, TREE: _TREE, PICKLE: _PICKLE}
+_CODEC = {tag: codec for codec, tag in _INLINE.items()}
 _MAC_BYTES = 32
 _ITEM = b"milepost item\0"
 
@@ -159,6 +162,26 @@ class Objects:
         if tag == _PICKLE:
             content = envelope.sign(self._signer(encoded), _ITEM + content) + content
         return Packed(tag + content, None, digest, encoded.classes)
+
+    def repack(self, result: bytes | None, address: str | None) -> Packed:
+        """What `pack` gave, from what a row kept of it. Raises as `get` does.
+
+        >>> import tempfile
+        >>> objects = Objects(Path(tempfile.mkdtemp()), b"")
+        >>> packed = objects.pack({"a": 1})
+        >>> objects.repack(packed.result, packed.address) == packed
+        True
+        """
+        if result is None:
+            if address is None:
+                raise ObjectMissing("this item has neither a result nor an address")
+            header, payload = self.load(address)
+            classes = classes_named(payload) if header.codec in (PICKLE, PICKLE_PARTS) else ()
+            return Packed(None, address, envelope.address_bytes(address)[:16], classes)
+        codec = _CODEC.get(result[:1], PICKLE)
+        content = self.signed_item(result) if codec == PICKLE else memoryview(result)[1:]
+        digest = envelope.address_of(codec, (content,), len(content))[:16]
+        return Packed(result, None, digest, classes_named(content) if codec == PICKLE else ())
 
     def unpack(self, result: bytes | None, address: str | None) -> object:
         """The value of a `Packed` result or address. Raises as `get` does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from types import FunctionType
@@ -17,6 +18,8 @@ from milepost.store.codecs.locate import locate
 
 OUT_OF_BAND_BYTES = 4096  # smaller buffers stay in the stream
 TRIAL_BYTES = 1 << 20  # streams up to here are loaded once per class, to know that they can be
+
+_REFERENCE = re.compile(r"[\w.]+:[\w.]+")
 
 _loaded_before: set[tuple[type, tuple[str, ...]]] = set()
 
@@ -47,6 +50,29 @@ def decode_pickle(stream: Piece, buffers: Sequence[Piece] = ()) -> object:
             f"a stored value cannot be rebuilt: {type(error).__name__}: {error}. "
             "Its class may have moved or changed; run the stage again with --new"
         ) from error
+
+
+def classes_named(payload: Piece) -> tuple[str, ...]:
+    """The user's classes that a stored pickle names, read from its stream without loading anything."""
+    import pickletools
+
+    stream = bytes(payload)
+    start = stream.find(b"\x80\x05")  # in parts, the stream comes first behind a short header
+    named: set[str] = set()
+    try:
+        for _, argument, _ in pickletools.genops(stream[max(start, 0) :]):
+            if isinstance(argument, str) and _REFERENCE.fullmatch(argument) and _is_class(argument):
+                named.add(argument)
+    except ValueError:  # a buffer of another part looked like the end of the stream
+        pass
+    return tuple(sorted(named))
+
+
+def _is_class(reference: str) -> bool:
+    try:
+        return isinstance(find_class(reference), type)
+    except (ImportError, AttributeError, ValueError):
+        return False
 
 
 def _dump(value: object) -> tuple[bytes, list[memoryview], tuple[str, ...], tuple[str, ...]]:
