@@ -42,6 +42,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         super().__init__(stream, protocol=5)
         self.modules = frozenset(modules)
         self.mentioned: set[str] = set()
+        self._cells: dict[int, EmptyCell] = {}
 
     def reducer_override(self, thing: Any) -> Any:
         """How one object is taken along."""
@@ -54,10 +55,12 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _function(self, function: FunctionType) -> Any:
         home = home_of(function)
-        if home is None or (home not in self.modules and is_found(function)):
+        is_own = home in self.modules or function.__module__ in self.modules
+        if home is None or (not is_own and is_found(function)):
             return super().reducer_override(function)
         self.mentioned.update(names_in(function.__code__))
-        return reduce_function(function, home)
+        cells = tuple(self._cells.setdefault(id(cell), EmptyCell(cell)) for cell in function.__closure__ or ())
+        return reduce_function(function, home, cells or None)
 
 
 def home_of(function: FunctionType) -> str | None:
@@ -84,9 +87,18 @@ def names_in(code: CodeType) -> set[str]:
     return names
 
 
-def reduce_function(function: FunctionType, home: str) -> Reduced:
+class EmptyCell:
+    """Stands for a cell of a closure while pickling: shared by the functions that share the cell."""
+
+    def __init__(self, cell: CellType) -> None:
+        self.cell = cell  # kept, so that its id stays its own
+
+    def __reduce__(self) -> Reduced:
+        return CellType, ()
+
+
+def reduce_function(function: FunctionType, home: str, cells: tuple[EmptyCell, ...] | None) -> Reduced:
     """A function as code and module; what may lead back to the function itself goes into the state."""
-    cells = function.__closure__
     state = {
         "__qualname__": function.__qualname__,
         "__module__": function.__module__,
@@ -95,7 +107,7 @@ def reduce_function(function: FunctionType, home: str) -> Reduced:
         "__kwdefaults__": function.__kwdefaults__,
         "__annotations__": function.__annotations__,
     }
-    contents = tuple(_contents(cell) for cell in cells or ())
+    contents = tuple(_contents(cell) for cell in function.__closure__ or ())
     made = (function.__code__, home, function.__name__, cells)
     return new_function, made, (state, vars(function), contents), None, None, set_function_state
 
@@ -103,8 +115,6 @@ def reduce_function(function: FunctionType, home: str) -> Reduced:
 def reduce_special(thing: object) -> Reduced | None:
     """Objects that pickle refuses, or rebuilds as something else."""
     kind = type(thing)
-    if kind is CellType:
-        return CellType, ()
     if kind in LOCKS:
         return cast("Callable[[], object]", LOCKS[kind]), ()
     if kind in EMPTIED:

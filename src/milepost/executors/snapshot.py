@@ -102,7 +102,7 @@ class _Taking:
         waiting = [binding for binding in bindings if not binding.is_code]
         while mentioned := [binding for binding in waiting if binding.name in self._pickler.mentioned]:
             waiting = [binding for binding in waiting if binding.name not in self._pickler.mentioned]
-            self._add(mentioned)
+            self._add([_by_import(binding) or binding for binding in mentioned])
         self._add([_stand_in(binding, UNMENTIONED) for binding in waiting])
         self._pickler.dump(None)
         return self._stream.getvalue()
@@ -117,18 +117,23 @@ class _Taking:
             self._stream.truncate()
             self._pickler.memo = memo
             if len(bindings) == 1:
-                self._add([_in_place_of(bindings[0], error)])
+                self._add([_by_import(bindings[0]) or _without(bindings[0], error)])
                 return
             middle = len(bindings) // 2
             self._add(bindings[:middle])
             self._add(bindings[middle:])
 
 
-def _in_place_of(binding: Binding, error: Exception) -> Binding:
+def _by_import(binding: Binding) -> Binding | None:
+    """The same name of the installed module that it was imported from: what is shared with it stays shared."""
     for name, module in list(sys.modules.items()):
         found = getattr(module, "__dict__", {}).get(binding.name)
-        if found is binding.value and not is_user_module(name):
+        if found is binding.value and name != binding.module and not is_user_module(name):
             return Binding(binding.module, binding.name, _Imported(name, binding.name))
+    return None
+
+
+def _without(binding: Binding, error: Exception) -> Binding:
     kind = type(binding.value)
     return _stand_in(binding, f"a {kind.__module__}.{kind.__qualname__} cannot be copied ({error})")
 

@@ -58,6 +58,7 @@ class Hub:
         self._is_cancelled = False
         self._is_closing = False
         self._has_warned = False
+        self._has_ended = False
         self._setup = self._setup_frame()
         self._thread = threading.Thread(target=self._serve, name="milepost-workers", daemon=True)
         self._thread.start()
@@ -66,7 +67,7 @@ class Hub:
         """Take a task. From any thread."""
         self._queue.append(task)
         self._wake_up()
-        if not self._thread.is_alive():
+        if self._has_ended:
             self._refuse_queued()
 
     def cancel(self) -> None:
@@ -103,6 +104,8 @@ class Hub:
             self._give_up(error)
         finally:
             self._end_all()
+            self._has_ended = True
+            self._refuse_queued()
 
     def _give_up(self, error: BaseException) -> None:
         """A fault of ours: nobody may wait for ever for what will not come."""
@@ -113,9 +116,11 @@ class Hub:
         self._refuse_queued()
 
     def _refuse_queued(self) -> None:
-        while self._queue:
-            task = self._queue.popleft()
-            self._outcomes.put(failed(task, WorkerError(self._broken or "", stage=task.stage)))
+        with contextlib.suppress(IndexError):  # both threads may empty it
+            while True:
+                task = self._queue.popleft()
+                reason = self._broken or "the workers were closed"
+                self._outcomes.put(failed(task, WorkerError(reason, stage=task.stage)))
 
     def _patience(self) -> float | None:
         """Seconds until something is to be looked at without being called."""
