@@ -26,9 +26,9 @@ test: lint strace  ## format, lint, strict types, floors, and the fast tests (un
 	@$(PYTEST) -m "not torture" $(ARGS)
 
 lint: $(VENV)/dev.stamp  ## all of `make test` but the tests
-	@echo "format: ruff format --check"; $(BIN)/ruff format --quiet --check . \
+	@echo "format: ruff format --check"; $(BIN)/ruff format --quiet --check --output-format=concise . \
 	    || { echo "  not formatted; run: make format"; exit 1; }
-	@echo "lint: ruff check"; $(BIN)/ruff check --quiet .
+	@echo "lint: ruff check"; $(BIN)/ruff check --quiet --output-format=concise .
 	@echo "types: mypy --strict"; $(BIN)/mypy --no-error-summary
 	@echo "floors: lint-imports"; out=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$out"; exit 1; }
 
