@@ -85,11 +85,14 @@ def _read_timestamp(stamp: Any, zone: Any, fold: int) -> object:
 
 
 def _write_frame(frame: Any) -> Leaf:
+    """Columns of one plain number type are one matrix, so that wide frames stay cheap; others go one by one."""
+    import numpy as np
+
     _check_flags(frame)
     dtypes = set(frame.dtypes)
     dtype = next(iter(dtypes)) if len(dtypes) == 1 and frame.shape[1] > 1 else None
     if dtype is not None and type(dtype).__module__.startswith("numpy") and dtype.kind in "biufc":
-        columns: object = frame.to_numpy().T
+        columns: object = np.ascontiguousarray(frame.to_numpy().T)
     else:
         columns = [write_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
     return Leaf(FRAME, (), [columns, frame.index, frame.columns, frame.attrs])
