@@ -168,7 +168,7 @@ def _user_frame(lines: list[str]) -> str | None:
 
 def _is_users(name: str) -> bool:
     return not (
-        name.startswith((os.path.dirname(os.__file__) + os.sep, _OURS, "<frozen"))
+        name.startswith((os.path.dirname(os.__file__) + os.sep, _OURS, "<frozen", "<string>"))
         or f"{os.sep}site-packages{os.sep}" in name
         or f"{os.sep}dist-packages{os.sep}" in name
     )

@@ -30,9 +30,7 @@ def boot_id() -> str:
 def _boot_session() -> str:
     import subprocess
 
-    asked = subprocess.run(
-        ["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False
-    )
+    asked = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False)
     return asked.stdout
 
 

@@ -21,6 +21,7 @@ import msgspec
 
 TEXT_LIMIT = 64 * 1024  # characters of one line's text
 _READ_LIMIT = 8 * TEXT_LIMIT  # bytes of one line's JSON: every character may be an escape
+_MARK_ROOM = 64  # a text that was cut already is not cut again
 POLL_SECONDS = 0.25
 
 # C0 but tab, DEL, C1, line and paragraph separators, and all that changes the direction of writing
@@ -76,9 +77,11 @@ def _whole(text: str) -> str:
 
 
 def shorten(text: str, dropped: int = 0) -> str:
-    """Text of at most TEXT_LIMIT characters, with a mark that says how much is missing."""
-    missing = len(text) - TEXT_LIMIT + dropped
-    return text if missing <= 0 else f"{text[:TEXT_LIMIT]}… ({missing:,} more characters were cut)"
+    """Text cut to TEXT_LIMIT characters, with a mark that says how many are missing (`dropped` of them before)."""
+    if not dropped and len(text) <= TEXT_LIMIT + _MARK_ROOM:
+        return text
+    missing = max(0, len(text) - TEXT_LIMIT) + dropped
+    return f"{text[:TEXT_LIMIT]}… ({missing:,} more characters were cut)"
 
 
 def render(line: LogLine) -> str:

@@ -9,7 +9,6 @@ beat, and no jump of a wall clock can mislead it; a single look can only compare
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 from collections.abc import Callable
@@ -54,7 +53,7 @@ def new_session(clock: Clock = SYSTEM, run: str = "", epoch: int = 0) -> Session
         pid_started=host.pid_started(os.getpid()) or 0.0,
         started=now,
         beat=now,
-        python=platform.python_version(),
+        python=".".join(map(str, sys.version_info[:3])),
         version=_version(),
         oom_kills=host.oom_kills(),
     )

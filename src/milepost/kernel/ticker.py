@@ -107,9 +107,7 @@ class Ticker:
             return
         with self._starting:
             if self._thread is None:
-                thread = threading.Thread(
-                    target=self._work, args=(self._queue,), name="milepost-ticker", daemon=True
-                )
+                thread = threading.Thread(target=self._work, args=(self._queue,), name="milepost-ticker", daemon=True)
                 thread.start()
                 self._thread = thread
 

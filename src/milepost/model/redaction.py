@@ -21,7 +21,7 @@ _SHORTEST = 4
 
 _WORDS = (
     r"(?:pass(?:word|wd|phrase)|pwd|secret(?!ar)|token(?!s\\?[\"']?\s{0,4}[=:]\s{0,4}\d{1,9}\b|iz)"
-    r"|(?:api|access|private|account|encryption|signing)[_-]?key|auth(?!or)|cookie|dsn|credential)"
+    r"|(?:api|access|private|account|encryption|signing)[_-]?key|auth(?!or(?!i[sz]))|cookie|dsn|credential)"
 )
 _NAME = re.compile(_WORDS, re.IGNORECASE)
 _NAMES_A_COUNT = re.compile(r"tokens(?:$|_)", re.IGNORECASE)

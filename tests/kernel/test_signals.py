@@ -1,0 +1,181 @@
+"""Cancel means cancel: asked, insisted, at once; seen on real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from milepost.errors import Cancelled
+from milepost.kernel.signals import StopSignals
+
+PROGRAM = """
+import sys, time, threading
+from milepost.errors import Cancelled
+from milepost.kernel.signals import StopSignals
+
+def say(text): print(text, flush=True)
+
+with StopSignals(grace={grace}, last_words=lambda: say("last words")) as stop:
+    say("ready")
+    try:
+{body}
+    except Cancelled as error:
+        say(f"cancelled by {{error.signal}}")
+sys.exit(stop.exit_code if stop.is_requested else 0)
+"""
+POLITE = "        while not stop.is_requested: time.sleep(0.01)\n        say('stopped')"
+DEAF = "        time.sleep(60)"
+STUBBORN = """        while True:
+            try:
+                while True: time.sleep(0.01)
+            except BaseException: say('swallowed')"""
+LOCKED = "        lock = threading.Lock(); lock.acquire(); lock.acquire()"
+SHIELDED = """        with stop.shielded():
+            until = time.monotonic() + 0.6
+            while time.monotonic() < until: time.sleep(0.01)
+            say('saved')
+        say('not reached')"""
+
+
+def start(body, grace=60.0):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=body, grace=grace)], stdout=subprocess.PIPE, text=True
+    )
+    assert "ready\n" == process.stdout.readline()
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_first_signal_asks(number):
+    """After the first signal the work goes on to its next safe point; exit 130 or 143."""
+    process = start(POLITE)
+    process.send_signal(number)
+    assert "stopped\n" == process.communicate(timeout=20)[0]
+    assert 128 + number == process.returncode
+
+
+@pytest.mark.parametrize("body", [DEAF, LOCKED])
+def test_grace_ends(body):
+    """Work that does not stop by itself is interrupted when the grace is over, also while it blocks."""
+    process = start(body, grace=0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert "cancelled by 15\n" == process.communicate(timeout=20)[0]
+    assert 143 == process.returncode
+    assert 0.25 < time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("body", [DEAF, LOCKED])
+def test_second_signal_insists(body):
+    """A second signal interrupts at once, long before the grace is over."""
+    process = start(body)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)  # two pending signals of one number are one
+    process.send_signal(signal.SIGINT)
+    assert "cancelled by 2\n" == process.communicate(timeout=20)[0]
+    assert 130 == process.returncode
+
+
+def test_third_signal_ends():
+    """Code that swallows everything is ended by the third signal, after the last words."""
+    process = start(STUBBORN)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert "swallowed\n" == process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert "last words\n" == process.communicate(timeout=20)[0]
+    assert 143 == process.returncode
+
+
+def test_shielded_work_is_finished():
+    """What is shielded is not torn apart by the second signal, and cancelled right after."""
+    process = start(SHIELDED)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert "saved\ncancelled by 15\n" == process.communicate(timeout=20)[0]
+
+
+def test_blocking_wait_wakes():
+    """A wait on the descriptor ends as soon as a signal asks, and so does `wait`."""
+    with StopSignals() as stop:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        began = time.monotonic()
+        assert stop.wait(30)
+        assert time.monotonic() - began < 5
+        assert (signal.SIGTERM, "signal SIGTERM", 143) == (stop.requested, stop.cause, stop.exit_code)
+    assert not StopSignals().wait(0)
+
+
+def test_request_from_a_thread():
+    """A request from the program asks as a signal does, wakes the wait, and insists after the grace."""
+    with pytest.raises(Cancelled, match="milepost cancel") as caught, StopSignals(grace=0.1) as stop:
+        threading.Timer(0.05, stop.request, ("milepost cancel",)).start()
+        assert stop.wait(10)
+        stop.request("another")
+        time.sleep(20)
+    assert caught.value.signal is None
+    assert (None, "milepost cancel") == (stop.requested, stop.cause)
+
+
+def test_handlers_come_back():
+    """On leaving, the handlers are those that were there, also after Cancelled, also for nested ones."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGURG)]
+    with pytest.raises(Cancelled), StopSignals():
+        with StopSignals() as inner:
+            inner.request("inner")
+        raise Cancelled
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGURG)]
+
+
+def test_nothing_is_raised_after_leaving():
+    """When the work stopped in time, the end of the grace disturbs nobody."""
+    with StopSignals(grace=0.05) as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.is_requested
+    time.sleep(0.15)
+
+
+def test_other_threads_only_ask():
+    """Outside the main thread no handler is touched, and requests still work."""
+    seen = []
+
+    def work():
+        before = signal.getsignal(signal.SIGINT)
+        with StopSignals(grace=0.01) as stop:
+            seen.append(signal.getsignal(signal.SIGINT) is before)
+            stop.request("please")
+            seen.append(stop.wait(5))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert [True, True] == seen
+
+
+def test_ignored_stays_ignored():
+    """A background job whose shell made it ignore SIGINT goes on ignoring it."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not stop.is_requested
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def test_handler_while_the_ticker_is_used():
+    """Signals that arrive while the main thread is inside the ticker do not deadlock it."""
+    body = """        from milepost.kernel.ticker import TICKER
+        while True: TICKER.after(60, print).stop()"""
+    for _ in range(3):
+        process = start(body, grace=0.1)
+        process.send_signal(signal.SIGTERM)
+        assert "cancelled by 15\n" == process.communicate(timeout=20)[0]
