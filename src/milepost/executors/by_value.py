@@ -19,6 +19,7 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, cast
 
 import cloudpickle
+import msgspec
 
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 EMPTIED = (threading.local, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
@@ -27,6 +28,10 @@ SENTINELS = {
     for name in ("MISSING", "KW_ONLY", "_HAS_DEFAULT_FACTORY")
     if hasattr(dataclasses, name)
 }
+META_FIELDS = (
+    "gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length",
+    "tz", "title", "description", "examples", "extra_json_schema", "extra",
+)  # fmt: skip
 CACHED = type(functools.lru_cache(len))
 
 Reduced = tuple[object, ...]
@@ -127,9 +132,17 @@ def reduce_special(thing: object) -> Reduced | None:
         return _reduce_variable(cast("ContextVar[object]", thing))
     if id(thing) in SENTINELS:
         return getattr, (dataclasses, SENTINELS[id(thing)])
+    if kind is msgspec.Meta:
+        given = {name: getattr(thing, name) for name in META_FIELDS}
+        return new_meta, ({name: value for name, value in given.items() if value is not None},)
     if isinstance(thing, io.IOBase) and not isinstance(thing, (io.StringIO, io.BytesIO)):
         return _reduce_file(thing)
     return None
+
+
+def new_meta(given: dict[str, Any]) -> msgspec.Meta:
+    """The bounds of an annotation."""
+    return msgspec.Meta(**given)
 
 
 def module_shell(name: str) -> ModuleType:
