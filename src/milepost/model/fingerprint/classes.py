@@ -13,7 +13,7 @@ from milepost.model.fingerprint.annotations import annotation_facts
 from milepost.model.fingerprint.fields import declared_fields
 from milepost.model.fingerprint.flow import flow_of
 from milepost.model.fingerprint.modules import is_user_globals, module_label
-from milepost.model.fingerprint.state import Place, is_harmless, is_user_class, self_written
+from milepost.model.fingerprint.writes import Place, is_harmless, is_user_class, self_written
 
 if TYPE_CHECKING:
     from milepost.model.fingerprint.reach import Reach

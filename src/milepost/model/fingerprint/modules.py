@@ -34,7 +34,7 @@ def is_user_module(module: str | ModuleType) -> bool:
     loaded = sys.modules.get(module)
     if loaded is not None:
         return is_user_globals(vars(loaded))
-    return _is_user_name(module.partition(".")[0])
+    return _is_user_name(top_level(module))
 
 
 def is_user_globals(namespace: Mapping[str, object]) -> bool:
@@ -70,6 +70,10 @@ def is_user_path(path: str) -> bool:
 def _is_user_name(top: str) -> bool:
     if top == OWN or top in sys.builtin_module_names:
         return False
+    places = (top, *sys.path)
+    known = _found.get(places)
+    if known is not None:
+        return known
     from importlib.util import find_spec
 
     try:
@@ -79,8 +83,14 @@ def _is_user_name(top: str) -> bool:
     if spec is None:
         return False
     if spec.origin and os.path.isabs(spec.origin):
-        return is_user_path(spec.origin)
-    return any(is_user_path(os.path.join(place, "")) for place in spec.submodule_search_locations or ())
+        found = is_user_path(spec.origin)
+    else:
+        found = any(is_user_path(os.path.join(place, "")) for place in spec.submodule_search_locations or ())
+    _found[places] = found
+    return found
+
+
+_found: dict[tuple[str, ...], bool] = {}  # by the name and the folders that were searched
 
 
 def module_label(name: str) -> str:

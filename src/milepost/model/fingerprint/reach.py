@@ -21,7 +21,7 @@ from milepost.model.fingerprint.modules import (
     top_level,
 )
 from milepost.model.fingerprint.parts import Part
-from milepost.model.fingerprint.state import Place, is_changed_by, is_harmless, is_user_class, place_written
+from milepost.model.fingerprint.writes import Place, is_changed_by, is_harmless, is_user_class, place_written
 from milepost.model.fingerprint.values import digest
 
 VersionOf = Callable[[str], str | None]
