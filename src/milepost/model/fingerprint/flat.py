@@ -37,6 +37,14 @@ def flat_items(value: list[object] | tuple[object, ...]) -> bytes | None:
     return packed
 
 
+def flat_set(value: Iterable[object]) -> bytes | None:
+    """The body of a set of nothing but `str`, or nothing but `int`, sorted; None for any other set."""
+    kinds = set(map(type, value))
+    if kinds != _KEYS and kinds != {int}:
+        return None
+    return _packed(sorted(value))  # type: ignore[type-var]
+
+
 def _has_nan(values: Iterable[object]) -> bool:
     return any(value != value for value in values)
 

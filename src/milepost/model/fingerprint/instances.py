@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import MemberDescriptorType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from milepost.errors import UnkeyableError
-from milepost.model.fingerprint.labels import class_label, module_label
+from milepost.model.fingerprint.flat import flat_dict
+from milepost.model.fingerprint.held import custom_state, has_hidden_state, instance_dict, state_items
+from milepost.model.fingerprint.labels import class_label
+from milepost.model.fingerprint.modules import module_label
 from milepost.model.fingerprint.walk import (
     Encode,
     Unkeyable,
@@ -52,19 +55,40 @@ PLAIN: dict[type, Any] = {
     deque: lambda value: deque(deque.__iter__(value), value.maxlen),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
 }
-# Filled in by instances themselves while they work, so no part of what they are.
-_DERIVED = frozenset({"__pydantic_fields_set__"})
 
 
-def encode_instance(walk: Walk, value: object) -> bytes:
-    """The class's name and the state that its instances keep."""
-    cls = type(value)
+def find_state_encoder(cls: type) -> Encode:
+    """How instances of a class that nothing else is known about show their state."""
     if custom_state(cls):
-        return _encode_state(walk, value, _called(value, "__getstate__"))
-    if has_hidden_state(cls):
-        reason = _WHY.get(cls.__name__) or f"a {cls.__name__} keeps its state out of sight"
-        raise Unkeyable(reason)
-    return encode_fields(walk, value, state_items(value))
+        return encode_own_state
+    return refuse if has_hidden_state(cls) else encode_instance
+
+
+def encode_instance(walk: Walk, value: Any) -> bytes:
+    """The class's name and the state that its instances keep."""
+    fields = dict(state_items(value))
+    flat = flat_dict(fields)  # type: ignore[arg-type]
+    if flat is not None:
+        return b"j" + _label(type(value)) + flat
+    return encode_fields(walk, value, iter(fields.items()))
+
+
+def refuse(walk: Walk, value: object) -> bytes:
+    """An instance whose state cannot be seen."""
+    kind = type(value).__name__
+    raise Unkeyable(_WHY.get(kind) or f"a {kind} keeps its state out of sight")
+
+
+def encode_own_state(walk: Walk, value: object) -> bytes:
+    """The class's name and what its `__getstate__` says."""
+    return _encode_state(walk, value, _called(value, "__getstate__"))
+
+
+def _framed_label(cls: type) -> bytes:
+    return framed(class_label(cls).encode("utf-8", "surrogatepass"))
+
+
+_label: Callable[[type], bytes] = lru_cache(maxsize=256)(_framed_label)
 
 
 def encode_own_key(walk: Walk, value: object) -> bytes:
@@ -72,8 +96,8 @@ def encode_own_key(walk: Walk, value: object) -> bytes:
     return _encode_state(walk, value, _called(value, "__milepost_key__"))
 
 
-def _encode_state(walk: Walk, value: object, state: object) -> bytes:
-    head = b"m" + framed(class_label(type(value)).encode("utf-8", "surrogatepass"))
+def _encode_state(walk: Walk, value: Any, state: object) -> bytes:
+    head = b"m" + _label(type(value))
     done = walk.enter(value)
     if done is not None:
         return done
@@ -82,12 +106,12 @@ def _encode_state(walk: Walk, value: object, state: object) -> bytes:
     return walk.leave(value, head + b"v" + walk.part(state))
 
 
-def encode_fields(walk: Walk, value: object, fields: Iterator[tuple[str, object]], *heads: object) -> bytes:
+def encode_fields(walk: Walk, value: Any, fields: Iterator[tuple[str, object]], *heads: object) -> bytes:
     """An instance as its class's name, `heads`, and named fields in any order."""
     done = walk.enter(value)
     if done is not None:
         return done
-    body = b"o" + framed(class_label(type(value)).encode("utf-8", "surrogatepass"))
+    body = b"o" + _label(type(value))
     body += b"".join(map(walk.part, heads))
     return walk.leave(value, body + b"".join(_field_parts(walk, fields)))
 
@@ -102,70 +126,6 @@ def _field_parts(walk: Walk, fields: Any) -> list[bytes]:
     return sorted(parts)
 
 
-def state_items(value: object) -> Iterator[tuple[str, object]]:
-    """What an instance holds: its `__dict__` without cached properties, and its slots."""
-    cls: type = type(value)
-    for name, field in instance_dict(value).copy().items():
-        if name not in _cached_properties(cls):
-            yield name, field
-    for name, slot in slots_of(cls):
-        if name in _DERIVED:
-            continue
-        try:
-            yield name, slot.__get__(value, cls)
-        except AttributeError:  # never assigned
-            continue
-
-
-def instance_dict(value: object) -> dict[str, object]:
-    """The instance's own `__dict__`, past any `__getattribute__` of its class."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-@lru_cache(maxsize=256)
-def slots_of(cls: type) -> tuple[tuple[str, Any], ...]:
-    """The slots of a class and its roots, with their descriptors."""
-    return tuple(
-        (name, kind)
-        for root in cls.__mro__
-        if "__slots__" in vars(root)
-        for name, kind in vars(root).items()
-        if type(kind) is MemberDescriptorType
-    )
-
-
-@lru_cache(maxsize=256)
-def _cached_properties(cls: type) -> frozenset[str]:
-    """Attributes that come and go with use, so they are no part of what an instance is."""
-    return frozenset(
-        name for root in cls.__mro__ for name, kind in vars(root).items() if type(kind).__name__ == "cached_property"
-    )
-
-
-def has_hidden_state(cls: type) -> bool:
-    """Whether instances hold more than a `__dict__` and slots can show: those of classes written in C."""
-    if cls.__itemsize__:
-        return True
-    pointers = (cls.__weakrefoffset__ > 0) + (cls.__dictoffset__ > 0) + len(slots_of(cls))
-    return cls.__basicsize__ > object.__basicsize__ + pointers * tuple.__itemsize__
-
-
-def custom_state(cls: type) -> bool:
-    """Whether the class says by `__getstate__` what its state is; pydantic's only adds which fields were given."""
-    getstate = getattr(cls, "__getstate__", None)
-    is_own = getstate is not None and getstate is not getattr(object, "__getstate__", None)
-    return is_own and not hasattr(cls, "__pydantic_fields_set__") and not _is_open_file(cls)
-
-
-def _is_open_file(cls: type) -> bool:
-    io = sys.modules.get("_io")
-    return io is not None and issubclass(cls, io._IOBase)
-
-
 def _called(value: object, method: str) -> object:
     try:
         return getattr(type(value), method)(value)
@@ -176,7 +136,7 @@ def _called(value: object, method: str) -> object:
         raise Unkeyable(reason) from error
 
 
-def encode_subclass(walk: Walk, value: object, *, encoder: Encode, root: type) -> bytes:
+def encode_subclass(walk: Walk, value: Any, *, encoder: Encode, root: type) -> bytes:
     """An instance of a subclass of a known kind: its class's name, its content as that kind, its own state."""
     done = walk.enter(value)
     if done is not None:
@@ -184,7 +144,7 @@ def encode_subclass(walk: Walk, value: object, *, encoder: Encode, root: type) -
     content = framed(encoder(walk, PLAIN[root](value) if root in PLAIN else value))
     fields = _field_parts(walk, state_items(value))
     extra = [walk.part(value.default_factory)] if isinstance(value, defaultdict) else []
-    head = b"u" + framed(class_label(type(value)).encode("utf-8", "surrogatepass"))
+    head = b"u" + _label(type(value))
     return walk.leave(value, head + content + b"".join(extra) + b"".join(fields))
 
 

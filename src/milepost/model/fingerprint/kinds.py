@@ -126,7 +126,7 @@ def find_encoder(cls: type) -> Encode:
         if encoder is not None:
             is_same = covers or root is cls
             return encoder if is_same else partial(_encode_subclass, encoder=encoder, root=root)
-    return instances.encode_instance
+    return instances.find_state_encoder(cls)
 
 
 def _own_encoder(cls: type) -> tuple[Encode | None, bool]:

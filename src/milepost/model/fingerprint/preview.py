@@ -94,7 +94,8 @@ def _frame(value: Any) -> str:
 
 def _instance(value: Any, kind: type, limit: int, depth: int) -> str:
     """The class and its attributes; the object's own `repr` is foreign code and may show an address."""
-    from milepost.model.fingerprint.instances import PLAIN, state_items
+    from milepost.model.fingerprint.held import state_items
+    from milepost.model.fingerprint.instances import PLAIN
 
     name = kind.__qualname__.rpartition(".")[2]
     for plain in (str, int, float):

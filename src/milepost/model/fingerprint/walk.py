@@ -12,7 +12,7 @@ from typing import Any
 
 from xxhash import xxh3_128_digest
 
-from milepost.model.fingerprint.flat import flat_dict, flat_items
+from milepost.model.fingerprint.flat import flat_dict, flat_items, flat_set
 
 MAX_DEPTH = 200  # two frames of ours a level: far from Python's own limit of 1000
 _SHORT = 64
@@ -156,6 +156,9 @@ def encode_items(
 
 def encode_set(walk: Walk, value: set[object] | frozenset[object]) -> bytes:
     """A set: its elements sorted by their encodings."""
+    flat = flat_set(value)
+    if flat is not None:
+        return (b"W" if type(value) is set else b"Y") + flat
     head = b"S" if type(value) is set else b"Z"
     done = walk.enter(value)
     if done is not None:
