@@ -115,6 +115,7 @@ def test_a_class_that_went_away_is_an_error_with_advice() -> None:
     """A value whose class is gone says so."""
     encoded = codecs.encode(Row("a"))
     stream = b"".join(encoded.payload).replace(b":Row", b":Gon")
+    assert codecs.classes_in("pickle", memoryview(stream)) == (f"{__name__}:Gon",)
     with pytest.raises(ObjectError, match="its class may have moved|Its class may have moved"):
         codecs.decode("pickle", memoryview(stream))
 

@@ -227,6 +227,14 @@ def test_small_results_stay_in_their_row(objects: Objects, value: object) -> Non
     assert packed.digest == objects.pack(value, limit=0).digest == bytes.fromhex(objects.put(value).address[3:35])
 
 
+def test_an_item_is_packed_again_from_its_row(objects: Objects) -> None:
+    """What a row kept of a result gives the same digest and classes, and nothing is loaded for it."""
+    for value in (1, {"a": 1}, (1, 2), Thing(1), {"t": [Thing(2), np.zeros(1000)]}, np.zeros(3), "x" * 5000):
+        packed = objects.pack(value)
+        assert packed == objects.repack(packed.result, packed.address)
+    assert (f"{__name__}:Thing",) == objects.find(objects.put(Thing(1)).address).classes
+
+
 def test_large_results_become_objects(objects: Objects) -> None:
     """Above the limit, and for arrays, `pack` gives an address."""
     for value in ("x" * 5000, np.arange(3)):

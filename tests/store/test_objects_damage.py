@@ -164,6 +164,7 @@ def test_a_raw_pickle_is_never_loaded(objects: Objects, tmp_path: Path) -> None:
     objects.path(address).write_bytes(stream)
     with pytest.raises(ObjectDamaged):
         objects.get(address)
+    stream = bytes(4) + stream
     digest = envelope.address_of("pickle", (stream,), len(stream))
     for key in (b"", bytes(31) + b"\1"):
         header = envelope.make_header("pickle", digest, (stream,), len(stream), envelope.NONE, key or b"none")

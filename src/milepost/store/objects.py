@@ -18,7 +18,6 @@ from milepost.store.codecs.encoded import (
     CHUNK,
     CHUNK_SIGNED,
     PICKLE,
-    PICKLE_PARTS,
     PLAIN,
     SEQUENCE,
     SIGNED,
@@ -26,7 +25,6 @@ from milepost.store.codecs.encoded import (
     Encoded,
     Piece,
 )
-from milepost.store.codecs.pickles import classes_named
 from milepost.store.codecs.plain import decode_plain, encode_plain
 from milepost.store.compression import compress, decompress
 from milepost.store.reading import open_whole, populate, stamp_of
@@ -176,12 +174,12 @@ class Objects:
             if address is None:
                 raise ObjectMissing("this item has neither a result nor an address")
             header, payload = self.load(address)
-            classes = classes_named(payload) if header.codec in (PICKLE, PICKLE_PARTS) else ()
+            classes = codecs.classes_in(header.codec, payload)
             return Packed(None, address, envelope.address_bytes(address)[:16], classes)
         codec = _CODEC.get(result[:1], PICKLE)
-        content = self.signed_item(result) if codec == PICKLE else memoryview(result)[1:]
-        digest = envelope.address_of(codec, (content,), len(content))[:16]
-        return Packed(result, None, digest, classes_named(content) if codec == PICKLE else ())
+        content = self.signed_item(result) if codec == PICKLE else result[1:]
+        classes = codecs.classes_in(codec, memoryview(content))
+        return Packed(result, None, envelope.short_digest(codec, content), classes)
 
     def unpack(self, result: bytes | None, address: str | None) -> object:
         """The value of a `Packed` result or address. Raises as `get` does.
@@ -219,8 +217,14 @@ class Objects:
 
     def find(self, address: str) -> Stored:
         """What is known of a stored object without its value. Raises ObjectMissing, ObjectDamaged."""
-        header, _ = self.load(address)
-        return Stored(address, header.codec, envelope.HEADER_BYTES + header.stored_bytes)
+        header, payload = self.load(address)
+        if header.codec == SEQUENCE:
+            from milepost.store.sequence import classes_in
+
+            classes = classes_in(payload)
+        else:
+            classes = codecs.classes_in(header.codec, payload)
+        return Stored(address, header.codec, envelope.HEADER_BYTES + header.stored_bytes, classes)
 
     def size(self, address: str) -> int:
         """Bytes on disk. Raises ObjectMissing."""

@@ -229,6 +229,11 @@ def references(codec: str, payload: memoryview) -> list[str]:
     return [each.address for each in _read_chunk(payload) if each.address is not None]
 
 
+def classes_in(payload: memoryview) -> tuple[str, ...]:
+    """The user's classes that a sequence's items hold."""
+    return tuple(_read_index(payload).classes)
+
+
 def _read_index(payload: memoryview) -> _Index:
     try:
         return _index(payload)

@@ -93,9 +93,7 @@ def _create(path: Path) -> bytes:
     """Make a key; when two processes do, one file wins and both read that. It is never there in part."""
     temporary = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(6)}")
     try:
-        handle = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(handle, 0o600)
             os.write(handle, secrets.token_bytes(KEY_BYTES))

@@ -18,7 +18,7 @@ from milepost.store.codecs.encoded import (
 )
 from milepost.store.codecs.plain import decode_plain, encode_plain
 
-__all__ = ["SIGNED", "Encoded", "Piece", "decode", "encode", "references"]
+__all__ = ["SIGNED", "Encoded", "Piece", "classes_in", "decode", "encode", "references"]
 
 
 def encode(value: object) -> Encoded:
@@ -64,6 +64,15 @@ def decode(codec: str, payload: memoryview, *, resolve: Callable[[str], object] 
         stream, *buffers = split_parts(payload) if codec == PICKLE_PARTS else [payload]
         return decode_pickle(stream, buffers)
     raise ObjectDamaged(f"codec {codec!r} is unknown to this version")
+
+
+def classes_in(codec: str, payload: memoryview) -> tuple[str, ...]:
+    """The user's classes that a value holds, as "module:qualname"; nothing is loaded."""
+    if codec not in (PICKLE, PICKLE_PARTS):
+        return ()
+    from milepost.store.codecs.pickles import classes_in
+
+    return classes_in(codec, payload)
 
 
 def references(codec: str, payload: memoryview) -> list[str]:

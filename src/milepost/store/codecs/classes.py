@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import importlib
-import os
-import site
 import sys
-import sysconfig
-from functools import cache
+from collections.abc import Iterator
 from types import FunctionType, ModuleType
-from typing import cast
+
+from milepost.model.fingerprint.modules import is_user_module, module_label
 
 
 def class_reference(thing: type | FunctionType) -> str | None:
@@ -21,67 +19,49 @@ def class_reference(thing: type | FunctionType) -> str | None:
     >>> class_reference(dict) is None
     True
     """
-    module_name = getattr(thing, "__module__", None)
-    if not isinstance(module_name, str) or not is_user_module(module_name):
+    name = getattr(thing, "__module__", None)
+    if not isinstance(name, str) or not is_user_module(name):
         return None
-    if _walk(sys.modules.get(module_name), thing.__qualname__) is not thing:
+    label = module_label(name)
+    if _find_loaded(label, thing.__qualname__) is not thing:
         return None
-    return f"{module_label(module_name)}:{thing.__qualname__}"
+    return f"{label}:{thing.__qualname__}"
 
 
 def find_class(reference: str) -> object:
-    """What `class_reference` named; ImportError or AttributeError when there is none now."""
-    module_name, _, qualname = reference.partition(":")
-    main = sys.modules.get("__main__")
-    candidates = [sys.modules.get(module_name)]
-    if module_label("__main__") == module_name:
-        candidates.insert(0, main)
-    for module in candidates:
-        found = _walk(module, qualname)
-        if found is not None:
-            return found
-    found = _walk(importlib.import_module(module_name), qualname)
+    """What `class_reference` named; ImportError or AttributeError when there is none now.
+
+    Pickles call it, and only those whose signature was checked: a name from elsewhere is never imported.
+    """
+    label, _, qualname = reference.partition(":")
+    found = _find_loaded(label, qualname)
     if found is None:
-        raise AttributeError(f"module {module_name!r} has no {qualname!r} any more")
+        found = _walk(importlib.import_module(label), qualname)
+    if found is None:
+        raise AttributeError(f"module {label!r} has no {qualname!r} any more")
     return found
 
 
-def module_label(name: str) -> str:
-    """What a module is called in stored values: `__main__` that was run from sales.py is "sales"."""
-    if name != "__main__":
-        return name
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        return cast(str, spec.name.removesuffix(".__main__"))
-    path = getattr(main, "__file__", None)
-    return os.path.splitext(os.path.basename(path))[0] if path else name
+def _find_loaded(label: str, qualname: str) -> object:
+    for module in _loaded(label):
+        found = _walk(module, qualname)
+        if found is not None:
+            return found
+    return None
 
 
-def is_user_module(name: str) -> bool:
-    """Whether a loaded module is the user's: neither the standard library's, nor installed, nor ours."""
-    if name == "__main__":
-        return True
-    top = name.partition(".")[0]
-    if top in sys.stdlib_module_names or top == "milepost":
-        return False
-    module = sys.modules.get(name)
-    path = getattr(module, "__file__", None)
-    if path is None:
-        return module is not None and getattr(module, "__path__", None) is None
-    return not os.path.abspath(path).startswith(_installed())
+def _loaded(label: str) -> Iterator[ModuleType]:
+    """The modules that go by this label: `__main__` first, then the one of that name, then files loaded otherwise."""
+    if module_label("__main__") == label:
+        yield sys.modules["__main__"]
+    if label in sys.modules:
+        yield sys.modules[label]
+    for name in [name for name in sys.modules if name.startswith(f"{label}__")]:
+        if module_label(name) == label:
+            yield sys.modules[name]
 
 
-@cache
-def _installed() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    folders = {paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]}
-    folders.update(site.getsitepackages())
-    folders.add(site.getusersitepackages())
-    return tuple(os.path.abspath(folder) + os.sep for folder in folders)
-
-
-def _walk(module: ModuleType | None, qualname: str) -> object:
+def _walk(module: ModuleType, qualname: str) -> object:
     found: object = module
     for name in qualname.split("."):
         if found is None or name == "<locals>":

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import io
 import pickle
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from types import FunctionType
 from typing import Any
 
-from milepost.errors import CannotEncode, ObjectError
+from milepost.errors import CannotEncode, ObjectDamaged, ObjectError
 from milepost.store.codecs.classes import class_reference, find_class
-from milepost.store.codecs.container import join_parts
+from milepost.store.codecs.container import join_parts, split_parts
 from milepost.store.codecs.encoded import PICKLE, PICKLE_PARTS, Encoded, Piece
 from milepost.store.codecs.locate import locate
 
 OUT_OF_BAND_BYTES = 4096  # smaller buffers stay in the stream
 TRIAL_BYTES = 1 << 20  # streams up to here are loaded once per class, to know that they can be
-
-_REFERENCE = re.compile(r"[\w.]+:[\w.]+")
 
 _loaded_before: set[tuple[type, tuple[str, ...]]] = set()
 
@@ -36,13 +33,15 @@ def encode_pickle(value: object) -> Encoded:
             type=_type_name(culprit),
         ) from error
     _try_to_load(value, stream, buffers, classes)
+    content = _with_classes(classes, stream)
     if not buffers and not references:
-        return Encoded(PICKLE, (stream,), classes)
-    return Encoded(PICKLE_PARTS, join_parts([stream, *buffers], references), classes, references)
+        return Encoded(PICKLE, (content,), classes)
+    return Encoded(PICKLE_PARTS, join_parts([content, *buffers], references), classes, references)
 
 
-def decode_pickle(stream: Piece, buffers: Sequence[Piece] = ()) -> object:
+def decode_pickle(content: memoryview, buffers: Sequence[Piece] = ()) -> object:
     """The value of a pickle whose signature was checked before."""
+    _, stream = _split_stream(content)
     try:
         return pickle.loads(stream, buffers=buffers)
     except Exception as error:
@@ -52,27 +51,23 @@ def decode_pickle(stream: Piece, buffers: Sequence[Piece] = ()) -> object:
         ) from error
 
 
-def classes_named(payload: Piece) -> tuple[str, ...]:
-    """The user's classes that a stored pickle names, read from its stream without loading anything."""
-    import pickletools
-
-    stream = bytes(payload)
-    start = stream.find(b"\x80\x05")  # in parts, the stream comes first behind a short header
-    named: set[str] = set()
-    try:
-        for _, argument, _ in pickletools.genops(stream[max(start, 0) :]):
-            if isinstance(argument, str) and _REFERENCE.fullmatch(argument) and _is_class(argument):
-                named.add(argument)
-    except ValueError:  # a buffer of another part looked like the end of the stream
-        pass
-    return tuple(sorted(named))
+def classes_in(codec: str, payload: memoryview) -> tuple[str, ...]:
+    """The user's classes that a pickle says it holds."""
+    return _split_stream(split_parts(payload)[0] if codec == PICKLE_PARTS else payload)[0]
 
 
-def _is_class(reference: str) -> bool:
-    try:
-        return isinstance(find_class(reference), type)
-    except (ImportError, AttributeError, ValueError):
-        return False
+def _with_classes(classes: tuple[str, ...], stream: bytes) -> bytes:
+    """The stream behind the names of its classes: so they are known without loading it, and are signed with it."""
+    names = "\n".join(classes).encode("utf-8", "surrogatepass")
+    return b"".join((len(names).to_bytes(4, "little"), names, stream))
+
+
+def _split_stream(content: memoryview) -> tuple[tuple[str, ...], memoryview]:
+    end = 4 + int.from_bytes(content[:4], "little")
+    if len(content) < end:
+        raise ObjectDamaged("a stored pickle is shorter than the names of its classes")
+    names = bytes(content[4:end]).decode("utf-8", "surrogatepass")
+    return tuple(names.split("\n")) if names else (), content[end:]
 
 
 def _dump(value: object) -> tuple[bytes, list[memoryview], tuple[str, ...], tuple[str, ...]]:
