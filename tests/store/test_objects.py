@@ -276,6 +276,29 @@ def test_an_object_put_again_is_young_again(objects: Objects) -> None:
     assert "value" == objects.get(address)
 
 
+def test_a_killed_sweep_is_finished_by_the_next(objects: Objects) -> None:
+    """What it had hidden is removed when old, and comes back when a writer had made it young."""
+    old, young = objects.put("old").address, objects.put("young").address
+    os.utime(objects.path(old), (1, 1))
+    for address in (old, young):
+        path = objects.path(address)
+        path.rename(path.with_name(f"{path.name}.swept"))
+    objects.sweep(set(), dry_run=False)
+    assert [young] == list(objects.addresses())
+    assert 1 == len(files_of(objects))
+
+
+def test_strange_names_are_no_objects(objects: Objects) -> None:
+    """Other files in the folder are neither listed nor swept."""
+    address = objects.put("value").address
+    for name in ("readme", "ab", f"{address[3:5]}/notes", f"{address[3:5]}/" + "g" * 38):
+        if not (objects.root / name).exists():
+            (objects.root / name).write_text("mine")
+    assert [address] == list(objects.addresses())
+    assert 1 == objects.sweep(set(), older_than_seconds=-10, dry_run=False).count
+    assert (objects.root / "readme").exists()
+
+
 def test_what_was_verified_is_forgotten_in_time(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
     """The note of verified files does not grow for ever."""
     monkeypatch.setattr(objects_module, "_CHECKED_LIMIT", 5)

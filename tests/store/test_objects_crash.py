@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milepost.errors import ObjectError
+from milepost.errors import ObjectError, StoreFull
 from milepost.store import files
 from milepost.store.objects import Objects
 
@@ -114,6 +115,14 @@ def test_a_refused_write_leaves_nothing(tmp_path: Path, size: int) -> None:
     assert 1 == len(list(objects.addresses()))
     assert [] == list(tmp_path.glob(".tmp-*"))
     objects.verify(objects.put(np.arange(size)).address)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_is_named_as_such(number: int) -> None:
+    """No space, no quota and a read-only system are StoreFull, with what to do."""
+    error = files.storage_error(OSError(number, os.strerror(number)), Path("/objects/x"))
+    assert isinstance(error, StoreFull)
+    assert "free some space, then run the same command again" in str(error)
 
 
 def test_a_folder_that_vanished_is_made_again(tmp_path: Path) -> None:

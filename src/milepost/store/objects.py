@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 import weakref
 from collections.abc import Collection, Iterator
@@ -37,6 +38,7 @@ _PLAIN, _TREE, _PICKLE = b"p", b"t", b"s"  # first byte of an inline result: par
 _INLINE = {PLAIN: _PLAIN, TREE: _TREE, PICKLE: _PICKLE}
 _CODEC = {tag: codec for codec, tag in _INLINE.items()}
 _MAC_BYTES = 32
+_FAN, _NAME = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{38}")
 _ITEM = b"milepost item\0"
 
 _checked: dict[str, tuple[int, int, int]] = {}  # files this process has verified, as they were then
@@ -250,10 +252,9 @@ class Objects:
     def addresses(self) -> Iterator[str]:
         """Every object that is here."""
         for fan in sorted(self._fans()):
-            with contextlib.suppress(FileNotFoundError), os.scandir(self.root / fan) as entries:
-                yield from sorted(
-                    envelope.ADDRESS_PREFIX + fan + entry.name for entry in entries if "." not in entry.name
-                )
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / fan) as entries:
+                names = sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
+                yield from (envelope.ADDRESS_PREFIX + fan + name for name in names)
 
     def references(self, address: str) -> list[str]:
         """The addresses of the objects that this one needs: a sequence's chunks, a chunk's large items."""
@@ -279,7 +280,7 @@ class Objects:
 
     def _fans(self) -> list[str]:
         try:
-            return [name for name in os.listdir(self.root) if len(name) == 2]
+            return [name for name in os.listdir(self.root) if _FAN.fullmatch(name)]
         except FileNotFoundError:
             return []
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from milepost.store.objects import Objects
 
 
+HIDDEN = ".swept"
+
+
 class Sweep(msgspec.Struct, frozen=True):
     """What a sweep removed, or would remove."""
 
@@ -37,6 +40,7 @@ def sweep(objects: Objects, keep: Collection[str], *, older_than_seconds: float,
         if taken is not None:
             count, size_bytes = count + 1, size_bytes + taken
     if not dry_run:
+        _finish_earlier(objects.root, before)
         files.remove_stale(objects.root)
     return Sweep(count, size_bytes)
 
@@ -63,13 +67,26 @@ def _take(path: Path, before: float, dry_run: bool) -> int | None:
         found = os.stat(path, follow_symlinks=False)
         if found.st_mtime >= before:
             return None
-        if not dry_run:
-            hidden = path.with_name(f"{path.name}.swept")
-            os.rename(path, hidden)
-            if os.stat(hidden, follow_symlinks=False).st_mtime >= before:
-                os.rename(hidden, path)
-                return None
-            os.unlink(hidden)
+        if dry_run:
+            return found.st_size
+        hidden = path.with_name(path.name + HIDDEN)
+        os.rename(path, hidden)
+        return found.st_size if _settle(hidden, path, before) else None
     except OSError:
         return None
-    return found.st_size
+
+
+def _settle(hidden: Path, path: Path, before: float) -> bool:
+    """Remove a hidden file, or bring it back when it became young in the meantime; whether it was removed."""
+    if os.stat(hidden, follow_symlinks=False).st_mtime >= before:
+        os.rename(hidden, path)
+        return False
+    os.unlink(hidden)
+    return True
+
+
+def _finish_earlier(root: Path, before: float) -> None:
+    """Settle what a sweep that was killed had hidden."""
+    for hidden in root.glob(f"??/*{HIDDEN}"):
+        with contextlib.suppress(OSError):
+            _settle(hidden, hidden.with_name(hidden.name.removesuffix(HIDDEN)), before)
