@@ -20,8 +20,8 @@ def declared_fields(cls: type) -> Iterator[tuple[str, object]]:
         for field in own["__dataclass_fields__"].values():
             yield from _with_options(field.name, field, _DATACLASS)
             yield f"{field.name}.metadata", dict(field.metadata)
-    if "__struct_fields__" in own:
-        yield "fields", (own["__struct_fields__"], tuple(getattr(cls, "__struct_encode_fields__", ())))
+    if hasattr(cls, "__struct_fields__"):
+        yield "fields", (tuple(cls.__struct_fields__), tuple(getattr(cls, "__struct_encode_fields__", ())))
         yield "config", repr(getattr(cls, "__struct_config__", None))
         for position, default in enumerate(getattr(cls, "__struct_defaults__", ())):
             yield from _default(f"-{position}", default)

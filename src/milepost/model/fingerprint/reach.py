@@ -133,10 +133,7 @@ class Reach:
         if isinstance(thing, FunctionType):
             return self._function(thing)
         if isinstance(thing, MethodType):
-            owner = thing.__self__
-            return (
-                f"{self.reference(thing.__func__)} of {self.reference(owner) if is_code(owner) else self.value(owner)}"
-            )
+            return self._method(thing)
         if isinstance(thing, type):
             return self._class(thing)
         if isinstance(thing, ModuleType):
@@ -147,6 +144,17 @@ class Reach:
             parts = (thing.fget, thing.fset, thing.fdel)
             return "property " + ",".join("" if part is None else self.reference(part) for part in parts)
         return self._foreign(thing)
+
+    def _method(self, method: MethodType) -> str:
+        """A bound method: one that its class has counts with the class."""
+        owner, function = method.__self__, method.__func__
+        cls = owner if isinstance(owner, type) else type(owner)
+        name = getattr(function, "__name__", "")
+        is_of_class = (
+            is_user_class(cls) and getattr(getattr(cls, name, None), "__func__", getattr(cls, name, None)) is function
+        )
+        called = f"{self.reference(cls)}.{name}" if is_of_class else self.reference(function)
+        return f"{called} of {self.reference(owner) if is_code(owner) else self.value(owner)}"
 
     def value(self, thing: object) -> str:
         """The digest of a value, hexadecimal; reaches the classes and functions in it."""
@@ -201,7 +209,7 @@ class Reach:
         name = f"{module}.{function.__qualname__}"
         self._names[id(function)] = function, name
         inner = [cell.cell_contents for cell in function.__closure__ or () if not _is_empty(cell)]
-        inner += [function.__dict__["__wrapped__"]] if "__wrapped__" in function.__dict__ else []
+        inner += [function.__dict__[one] for one in ("__wrapped__", "registry") if one in function.__dict__]
         if not any(_is_users_code(thing) for thing in inner):
             return name
         facts = [self._if_keyable(thing) for thing in inner]
