@@ -1,0 +1,185 @@
+"""What a run costs beside the work: mapped items, items found done, a warm stage result, memory at a million items."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import diskcache
+import joblib
+
+from milepost import Process, Workspace, stage
+from milepost.model.rows import ResultRow
+
+COUNT = 100_000
+
+
+@stage
+def numbers(count: int = COUNT):
+    return list(range(count))
+
+
+@stage(each="numbers")
+def same(number):
+    return number
+
+
+@stage
+def size(same):
+    return len(same)
+
+
+PROCESS = Process("benchmark", [numbers, same, size])
+
+
+def rows() -> list[dict[str, object]]:
+    """All measurements: what, ours, limit, unit, and the peers by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [*items(Path(folder)), *warm(Path(folder)), memory(Path(folder))]
+
+
+def items(folder: Path) -> list[dict[str, object]]:
+    """A mapped no-op item, committed in batches; and the same items found done by another run."""
+    with Workspace.open(folder / "items") as workspace:
+        PROCESS.run({"numbers.count": 1000}, workspace=workspace)  # what is imported once
+        fresh = _seconds(lambda: PROCESS.run(workspace=workspace)) / COUNT
+        # One item more: another collection, so each of the others is looked up in the ledger.
+        found = _seconds(lambda: PROCESS.run({"numbers.count": COUNT + 1}, workspace=workspace)) / COUNT
+    limit = _bare_sqlite(folder / "bare.db")
+    peers = {"diskcache": _diskcache(folder / "cache"), "joblib": _joblib(folder / "joblib"), "doit": _doit(folder)}
+    hits = {"diskcache": _diskcache_hit(folder / "cache"), "joblib": _joblib_hit(folder / "joblib")}
+    return [
+        _row("mapped no-op item, committed in batches", fresh, limit, "µs", target="≤ 20 µs", **peers),
+        _row("item found done", found, None, "µs", target="≤ 5 µs", **hits),
+    ]
+
+
+def warm(folder: Path) -> list[dict[str, object]]:
+    """A small stage result found under its key and loaded."""
+    with Workspace.open(folder / "warm") as workspace:
+        run = PROCESS.run({"numbers.count": 10}, workspace=workspace)
+        key = workspace.store.rows(ResultRow, stage="size")[0].key
+        store, objects = workspace.store, workspace.objects
+
+        def look_up() -> object:
+            found = store.get(ResultRow, key=key)
+            return objects.get(found.address) if found else run
+
+        ours = _each(look_up)
+    cache = diskcache.Cache(str(folder / "warm-cache"))
+    cache["size"] = 10
+    memory = joblib.Memory(str(folder / "warm-joblib"), verbose=0)
+    cached = memory.cache(_identity)
+    cached(10)
+    peers = {"diskcache": _each(lambda: cache["size"]), "joblib": _each(lambda: cached(10), 300)}
+    return [_row("warm small stage result", ours, None, "µs", target="≤ 35 µs", **peers)]
+
+
+def memory(folder: Path) -> dict[str, object]:
+    """Growth of a process that maps a million no-op items (their list itself is measured before)."""
+    script = (
+        "import resource, sys; sys.path.insert(0, sys.argv[1]); import process\n"
+        "from milepost import Workspace\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "with Workspace.open(sys.argv[2]) as workspace:\n"
+        "    process.PROCESS.run({'numbers.count': 1_000_000}, only='numbers', workspace=workspace)\n"
+        "    before = peak()\n"
+        "    process.PROCESS.run({'numbers.count': 1_000_000}, workspace=workspace)\n"
+        "    print(before, peak())\n"
+    )
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(folder / "million")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    before, after = float(said[-2]), float(said[-1])
+    return {
+        "what": "growth at 10⁶ mapped items",
+        "ours": after - before,
+        "limit": None,
+        "unit": "MB",
+        "target": "< 100 MB",
+    }
+
+
+def _bare_sqlite(path: Path) -> float:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b, c, d)")
+
+    def write() -> None:
+        for start in range(0, COUNT, 100):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT INTO t VALUES (NULL, ?, ?, ?)", ((n, "item", b"result") for n in range(start, start + 100))
+            )
+            connection.execute("COMMIT")
+
+    return _seconds(write) / COUNT
+
+
+def _diskcache(folder: Path) -> float:
+    cache = diskcache.Cache(str(folder))
+
+    def write() -> None:
+        for number in range(5000):
+            cache[number] = number
+
+    return _seconds(write) / 5000
+
+
+def _diskcache_hit(folder: Path) -> float:
+    cache = diskcache.Cache(str(folder))
+    return _seconds(lambda: [cache[number] for number in range(5000)]) / 5000
+
+
+def _identity(number: int) -> int:
+    return number
+
+
+def _joblib(folder: Path) -> float:
+    cached = joblib.Memory(str(folder), verbose=0).cache(_identity)
+    return _seconds(lambda: [cached(number) for number in range(1000)]) / 1000
+
+
+def _joblib_hit(folder: Path) -> float:
+    cached = joblib.Memory(str(folder), verbose=0).cache(_identity)
+    return _seconds(lambda: [cached(number) for number in range(1000)]) / 1000
+
+
+def _doit(folder: Path) -> float:
+    (folder / "dodo.py").write_text(
+        "def task_same():\n"
+        "    for number in range(5000):\n"
+        "        yield {'name': str(number), 'actions': [(lambda: None)], 'uptodate': [True]}\n"
+    )
+    command = [sys.executable, "-m", "doit", "-f", str(folder / "dodo.py"), "-d", str(folder), "-v0"]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    run = lambda: subprocess.run(command, capture_output=True, check=True, env=environment)  # noqa: E731
+    return _seconds(run) / 5000
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def _each(action: Callable[[], object], times: int = 5000) -> float:
+    return min(_seconds(lambda: [action() for _ in range(times)]) for _ in range(3)) / times
+
+
+def _row(what: str, ours: float, limit: float | None, unit: str, *, target: str, **peers: float) -> dict[str, object]:
+    scale = {"µs": 1e6, "ms": 1e3, "s": 1.0}[unit]
+    scaled = {name: value * scale for name, value in peers.items()}
+    shown = None if limit is None else limit * scale
+    return {"what": what, "ours": ours * scale, "limit": shown, "unit": unit, "target": target, **scaled}
+
+
+if __name__ == "__main__":
+    for each in rows():
+        print(each)

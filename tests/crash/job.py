@@ -1,0 +1,148 @@
+"""A real process of five stages, run by real subprocesses that can be killed; what it did is counted outside of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import milepost
+from milepost import Workspace
+from milepost.model.rows import ResultRow, RunRow, StepRow
+
+SOURCE = '''
+import os, time
+from milepost import Process, stage
+
+def note(text):
+    handle = os.open("calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(handle, (text + "\\n").encode())
+    os.close(handle)
+
+@stage
+def orders(count: int = {items}):
+    note("orders")
+    return [{{"id": n, "price": n * 7 % 101}} for n in range(count)]
+
+@stage
+def clean(orders, least: int = 0):
+    note("clean")
+    return [order for order in orders if order["price"] >= least]
+
+@stage(each="clean", key="id")
+def score(order, factor: int = {factor}):
+    note(f"score {{order['id']}}")
+    time.sleep({seconds})
+    return order["price"] * factor
+
+@stage
+def total(score):
+    note("total")
+    return sum(score)
+
+@stage
+def report(total, score):
+    note("report")
+    return {{"total": total, "count": len(score)}}
+
+sales = Process("sales", [orders, clean, score, total, report])
+'''
+
+
+class Job:
+    """The process in a folder of its own, with its workspace and its count of calls."""
+
+    def __init__(self, folder: Path, *, items: int = 2000, seconds: float = 0.004) -> None:
+        self.folder = folder
+        self.items = items
+        self.seconds = seconds
+        self.write(factor=3)
+
+    def write(self, *, factor: int) -> None:
+        text = SOURCE.format(items=self.items, factor=factor, seconds=self.seconds)
+        (self.folder / "sales.py").write_text(text)
+
+    def expected(self, factor: int = 3) -> dict[str, int]:
+        return {"total": factor * sum(n * 7 % 101 for n in range(self.items)), "count": self.items}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        source = str(Path(milepost.__file__).parent.parent)
+        return {
+            **os.environ,
+            "XDG_DATA_HOME": str(self.folder / "data"),
+            "MILEPOST_WORKSPACE": str(self.folder / ".milepost"),
+            "PYTHONPATH": source,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "milepost", *arguments]
+
+    def start(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*before, *self.command(*(arguments or ("run", "sales.py")))],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, *arguments: str) -> str:
+        process = self.start(*arguments)
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        return said
+
+    def kill_after(self, seconds: float, *arguments: str, number: int = signal.SIGKILL) -> int:
+        """Start, let it work, kill its whole process group; the exit code it had, 0 when it was done before."""
+        process = self.start(*arguments)
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, number)
+        said, _ = process.communicate(timeout=60)
+        assert "Traceback" not in said, said
+        return process.returncode
+
+    def calls(self) -> Counter[str]:
+        path = self.folder / "calls"
+        return Counter(path.read_text().splitlines()) if path.exists() else Counter()
+
+    def done(self) -> set[str]:
+        """The items that the ledger holds as done, read as any observer would."""
+        if not (self.folder / ".milepost" / "ledger.db").exists():
+            return set()
+        with Workspace.open(self.folder / ".milepost", create=False, read_only=True) as workspace:
+            return {row.item for row in workspace.store.rows(StepRow) if row.status.is_done}
+
+    def result(self) -> object:
+        os.environ["XDG_DATA_HOME"] = str(self.folder / "data")
+        with Workspace.open(self.folder / ".milepost", create=False) as workspace:
+            row = workspace.store.get(ResultRow, stage="report")
+            assert row is not None
+            return workspace.objects.get(row.address)
+
+    def runs(self) -> list[RunRow]:
+        with Workspace.open(self.folder / ".milepost", create=False, read_only=True) as workspace:
+            return workspace.store.rows(RunRow)
+
+
+def pauses(count: int, least: float, most: float, seed: int) -> list[float]:
+    """Random but repeatable."""
+    dice = random.Random(seed)
+    return [dice.uniform(least, most) for _ in range(count)]
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.01)
