@@ -16,6 +16,7 @@ from collections import namedtuple
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from milepost.kernel.context import current
@@ -124,6 +125,28 @@ def dispatched(value):
 @dispatched.register
 def _(value: int):
     return "int"
+
+
+class Parcel(msgspec.Struct, frozen=True, tag=True):
+    weight: float
+    marks: list = []
+    label: str = msgspec.field(default="none", name="Label")
+
+    def heavy(self):
+        return self.weight > FACTOR
+
+
+class Express(Parcel, kw_only=True):
+    hours: int = 24
+
+    def heavy(self):
+        return [super().heavy(), self.hours]
+
+
+def structs(x):
+    first, second = Parcel(11), Parcel(1)
+    first.marks.append(1)
+    return [first.heavy(), second.marks, msgspec.json.encode(second).decode(), Express(1, hours=2).heavy()]
 
 
 def make_adder(n):
@@ -281,6 +304,11 @@ def generator_result():
 
 def unencodable(x=None):
     return threading.Lock()
+
+
+def logs(x):
+    logging.getLogger("sales").info("row %s", x)
+    return x
 
 
 def prints(x):

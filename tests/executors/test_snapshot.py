@@ -34,6 +34,13 @@ def test_everything_a_module_can_hold_works_in_a_worker(bench):
         assert b.result("everything", 0) == [expected]
 
 
+def test_struct_classes_cross_by_value(bench):
+    """Fields, defaults, factories, renamed and keyword-only fields, super()."""
+    expected = stages.structs(0)
+    with bench(mapped(stages.structs)) as b:
+        assert b.result("structs", 0) == [expected]
+
+
 def test_functions_of_a_module_share_its_state(bench):
     """A global that one function writes, the other reads; locks are new and free."""
     stages.counter = 0

@@ -103,6 +103,17 @@ def test_what_a_worker_prints_is_told_line_by_line(bench):
         assert {(n.stage, n.item) for n in b.notices} == {("prints", "i0")}
 
 
+def test_what_a_worker_logs_is_told_with_its_item(bench):
+    """Records of INFO and above reach the session, although the worker never ran `logging.basicConfig`."""
+    with bench(mapped(stages.logs)) as b:
+        b.result("logs", 1, 2)
+        told = [(n.kind, n.item, dict(n.payload)) for n in b.notices]
+    assert told == [
+        ("log", "i0", {"text": "row 1", "level": "INFO", "logger": "sales"}),
+        ("log", "i1", {"text": "row 2", "level": "INFO", "logger": "sales"}),
+    ]
+
+
 def test_a_worker_works_where_the_session_does(bench, tmp_path, monkeypatch):
     """Folder, module path and argv are the session's."""
     (tmp_path / "helpers_on_path.py").write_text("VALUE = 42\n")

@@ -21,6 +21,8 @@ from typing import Any, cast
 import cloudpickle
 import msgspec
 
+from milepost.executors.struct_classes import STRUCT_META, reduce_struct_class
+
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 EMPTIED = (threading.local, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 SENTINELS = {
@@ -55,6 +57,8 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._function(thing)
         if isinstance(thing, ModuleType) and thing.__name__ in self.modules:
             return module_shell, (thing.__name__,)
+        if type(thing) is STRUCT_META and (thing.__module__ in self.modules or not is_found(thing)):
+            return reduce_struct_class(thing)
         special = reduce_special(thing)
         return super().reducer_override(thing) if special is None else special
 

@@ -15,7 +15,7 @@ import cloudpickle
 
 from milepost.executors.by_value import CACHED, ByValuePickler, module_shell
 from milepost.executors.left_out import LeftOut
-from milepost.store.codecs.classes import is_user_module
+from milepost.model.fingerprint.modules import is_user_module
 
 OF_THE_MODULE = frozenset(
     (

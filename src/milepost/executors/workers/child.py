@@ -21,6 +21,8 @@ from milepost.executors.wire import to_wire
 from milepost.executors.workers import framing
 from milepost.executors.workers.framing import frame
 from milepost.executors.workers.slot import Slot
+from milepost.kernel.context import current
+from milepost.kernel.rootlog import RootRecorder
 
 PROGRESS_SECONDS = 0.05  # between two notices of progress
 PR_SET_PDEATHSIG = 1
@@ -73,6 +75,7 @@ class Worker:
             if self._setup.snapshot is not None:
                 install_snapshot(self._setup.snapshot)
             self._carrier = self._make_carrier()
+            RootRecorder(_tell_record).attach()
         except Exception as error:
             from milepost.executors.faults import describe
 
@@ -141,6 +144,13 @@ class Worker:
     def _send(self, tag: bytes, body: bytes = b"") -> None:
         with self._sending:
             self._connection.sendall(frame(tag, body))
+
+
+def _tell_record(level: str, logger: str, text: str) -> None:
+    """A record that user code logged goes to the run's log with its stage and item."""
+    context = current.get()
+    if context is not None:
+        context.notify("log", {"text": text, "level": level, "logger": logger})
 
 
 def _leave_signals_to_the_parent() -> None:
