@@ -21,8 +21,8 @@ from milepost.model.fingerprint.modules import (
     top_level,
 )
 from milepost.model.fingerprint.parts import Part
-from milepost.model.fingerprint.writes import Place, is_changed_by, is_harmless, is_user_class, place_written
 from milepost.model.fingerprint.values import digest
+from milepost.model.fingerprint.writes import Place, is_changed_by, is_harmless, is_user_class, place_written
 
 VersionOf = Callable[[str], str | None]
 # What a module says about itself: not the same in `python sales.py` and an import, and no data.

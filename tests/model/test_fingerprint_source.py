@@ -1,0 +1,89 @@
+"""The texts that `why` shows are those of the code that ran."""
+
+from __future__ import annotations
+
+from milepost.model.fingerprint.code import class_parts, code_parts
+from milepost.model.fingerprint.parts import compare, diff_text
+from milepost.model.fingerprint.source import with_texts
+
+SALES = '''
+RATE = 0.75
+
+def deco(f): return f
+
+class Row:
+    """A row."""
+    limit = 3
+    def doubled(self):
+        return 2 * self.limit
+
+class Bare:
+    x: int = 1
+
+@deco
+def helper(x):  # a comment
+    return RATE * x
+
+f = lambda x: x + 1; g = lambda x: x + 2
+
+def stage(x):
+    """Clean."""
+    return helper(x), Row, g(x), Bare
+'''
+
+
+def texts(function: object) -> dict[str, str | None]:
+    found = code_parts(function, version_of=lambda package: None)
+    return {part.name: part.text for part in with_texts(found.parts, function)}
+
+
+def test_texts_are_sources_and_previews(world):
+    """Functions with their decorators, classes, one of two lambdas of a line, values."""
+    world.write(sales=SALES)
+    found = texts(world.load().stage)
+    assert found["code"] == 'def stage(x):\n    """Clean."""\n    return helper(x), Row, g(x), Bare\n'
+    assert found["code:sales.helper"] == "@deco\ndef helper(x):  # a comment\n    return RATE * x\n"
+    assert found["code:sales.<lambda>"] == "lambda x: x + 2"
+    assert found["class:sales.Row"].startswith('class Row:\n    """A row."""\n    limit = 3\n')
+    assert found["global:sales.RATE"] == "0.75"
+    assert "x: int" in found["class:sales.Bare"]
+
+
+def test_a_file_edited_since_is_not_taken_for_what_ran(world):
+    """What moved is found where it is now; what changed is shown as instructions, never as the new text."""
+    world.write(sales=SALES)
+    module = world.load()
+    world.write(sales="# moved\n\n" + SALES.replace("RATE * x", "RATE + x").replace("2 * self", "3 * self"))
+    found = texts(module.stage)
+    assert found["code"].startswith("def stage(x):")
+    for name in ("code:sales.helper", "class:sales.Row"):
+        assert "+ x" not in found[name]
+        assert "3 *" not in found[name]
+        assert "instructions" in found[name]
+
+
+def test_an_edit_is_shown_as_a_diff(world):
+    """From two fingerprints to the lines that differ."""
+    runs = []
+    for source in (SALES, SALES.replace("RATE * x", "RATE - x")):
+        world.write(sales=source)
+        function = world.load().stage
+        runs.append(with_texts(code_parts(function, version_of=lambda package: None).parts, function))
+    (change,) = compare(*runs)
+    assert change.name == "code:sales.helper"
+    assert "-    return RATE * x\n+    return RATE - x" in diff_text(change)
+
+
+def test_code_without_a_source(world):
+    """Code from exec is shown as instructions."""
+    space: dict[str, object] = {}
+    exec("def stage(x): return x + 41", space)
+    assert "LOAD_CONST 41" in texts(space["stage"])["code"]
+
+
+def test_a_class_has_texts_too(world):
+    """A class that comes from upstream is shown like one that is reached."""
+    world.write(sales=SALES)
+    row = world.load().Row
+    found = with_texts(class_parts(row, version_of=lambda package: None).parts, row)
+    assert found[0].text.startswith("class Row:")
