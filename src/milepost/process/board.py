@@ -183,6 +183,7 @@ class Board:
         return {"ended": SYSTEM.now(), "seconds": self._lasted(stage)}
 
     def _observe(self, row: StageRow) -> None:
+        row = msgspec.structs.replace(row, seconds=self._lasted(row.stage))  # so that a kill leaves a figure
         self._replace(row)
         self._recorder.observe(row)
 
