@@ -173,6 +173,14 @@ def test_a_value_may_hold_a_sequence(objects: Objects) -> None:
         assert [1, 2, 3] == list(objects.get(sequence.address))  # type: ignore[call-overload]
 
 
+def test_a_sequence_of_another_workspace_is_copied(objects: Objects, tmp_path: Path) -> None:
+    """Put elsewhere it brings its items along, and keeps its address."""
+    sequence = read(objects, [Thing(1), np.arange(3).tolist(), "x" * 5000])
+    elsewhere = Objects(tmp_path / "elsewhere", os.urandom(32))
+    assert sequence.address == elsewhere.put(sequence).address
+    assert sequence == list(elsewhere.get(sequence.address))  # type: ignore[call-overload]
+
+
 def test_its_text_is_short(objects: Objects) -> None:
     """A notebook or log shows what it is, not what is in it."""
     sequence = read(objects, ["x" * 1000] * 50)

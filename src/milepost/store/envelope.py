@@ -71,7 +71,7 @@ def address_of(codec: str, payload: Iterable[Piece], size_bytes: int) -> bytes:
 
 def short_digest(codec: str, payload: bytes) -> bytes:
     """The first 16 bytes of the address that a small payload has or would have."""
-    return blake3(b"%b\0%b" % (codec.encode(), payload)).digest(16)
+    return blake3(codec.encode() + b"\0" + payload).digest(16)
 
 
 def address_text(digest: bytes) -> str:

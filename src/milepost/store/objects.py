@@ -89,9 +89,11 @@ class Objects:
 
     def put(self, value: object) -> Stored:
         """Store a value; on return it survives a power cut. Raises CannotEncode, StoreFull, ObjectError."""
-        address = getattr(type(value), "__milepost_address__", None)
-        if address is not None and getattr(value, "root", None) == self.root:
-            return self.find(address(value))
+        if hasattr(type(value), "__milepost_address__"):
+            from milepost.store.sequence import StoredSequence, copy_sequence
+
+            if isinstance(value, StoredSequence):
+                return self.find(value.address) if value.root == self.root else copy_sequence(value, self)
         return self.put_encoded(codecs.encode(value))
 
     def put_encoded(self, encoded: Encoded) -> Stored:

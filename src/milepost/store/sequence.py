@@ -222,6 +222,14 @@ class _Identity:
         return self._hasher.digest(_ADDRESS_BYTES)
 
 
+def copy_sequence(sequence: StoredSequence, objects: Objects) -> Stored:
+    """Store a sequence of another workspace in these objects, item by item."""
+    writer = SequenceWriter(objects)
+    for item, value in sequence.items():
+        writer.append(objects.pack(value), item)
+    return writer.close()
+
+
 def references(codec: str, payload: memoryview) -> list[str]:
     """The addresses that a sequence's or a chunk's payload names."""
     if codec == SEQUENCE:
