@@ -99,7 +99,7 @@ def study(
     x, late, start = route["conditions"], route["late"], network["weights"]
     weights = fit(x, late, toward=start)
     drawn = day_counts(route["day"], samples, seed=zlib.crc32(route["route"].encode()))
-    shares = [chance(network["usual"], fit(x, late, count, start, weights, steps=3)) for count in drawn]
+    shares = [chance(network["usual"], fit(x, late, count, start, weights, steps=2)) for count in drawn]
     low, high = np.quantile(shares, [0.025, 0.975])
     halves = [chance(network["usual"], fit(x, late, route["day"] % 2 == odd, start)) for odd in (0, 1)]
     return {
@@ -128,6 +128,7 @@ def chart(rank: pd.DataFrame, network: dict[str, Any], show: Annotated[int, Meta
     """The ends of the ranking with their intervals, and all routes before and after, as SVG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     colours = {"late": "#b5402f", "unclear": "#8a8a8a", "punctual": "#2f6f8f"}
     ends = pd.concat([rank.head(show), rank.tail(show)]).iloc[::-1]
@@ -148,6 +149,8 @@ def chart(rank: pd.DataFrame, network: dict[str, Any], show: Annotated[int, Meta
     top = max(rank.raw.max(), rank.share.max())
     right.plot([0, top], [0, top], color="#cccccc", lw=1, zorder=0)
     right.set(xlabel="as it was", ylabel="same conditions", title="All routes")
+    for axis in (left.xaxis, right.xaxis, right.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
     with mpl.rc_context({"svg.hashsalt": "flights", "svg.fonttype": "none"}):
         figure.savefig(page := io.StringIO(), format="svg", metadata={"Date": None})
     return page.getvalue()

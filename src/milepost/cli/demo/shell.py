@@ -21,6 +21,7 @@ class Shell:
         self.out = out
         self.screen = screen_of(out)
         self._environment = {**os.environ, "MILEPOST_WORKSPACE": str((folder / ".milepost").absolute())}
+        self._environment.setdefault("OPENBLAS_NUM_THREADS", "1")  # the two workers would fight over the cores
         if not out.isatty():
             self._environment.setdefault("COLUMNS", "80")
 

@@ -22,10 +22,10 @@ KILL_AT = 0.4  # of the mapped stage's items
 OTHER = ("--set", "clean.late_after=30")
 
 TRY = """\
-Now it is yours: cd {folder}
-  milepost run flights.py                    edit a helper first, chance() say: its stages run again
-  milepost why last                          what ran, what was reused, and which change was the reason
-  milepost run flights.py --set study.samples=800     press Ctrl-C when you like, run it again\
+Now it is yours, in {folder}/:
+  edit a helper in flights.py, chance() say, and: milepost run flights.py
+  milepost why last          what ran, what was reused, and which change it was
+  milepost run flights.py --set study.samples=800       Ctrl-C, and the same again\
 """
 
 
@@ -131,23 +131,18 @@ def _heading(shell: Shell, number: int, text: str) -> None:
 
 
 def _close(shell: Shell, legs: list[Leg]) -> None:
-    columns = [Column("")] + [
-        Column(name, right=True) for name in ("took", "stages ran", "routes", "reused", "routes", "saved")
-    ]
-    rows = [
-        [
-            Cell(leg.what),
-            Cell(duration(leg.took_seconds)),
-            Cell(count(leg.ran)),
-            Cell(count(leg.items_ran)),
-            Cell(count(leg.reused)),
-            Cell(count(leg.items_reused)),
-            Cell(duration(leg.saved_seconds), Style.GREEN),
-        ]
-        for leg in legs
-    ]
     _heading(shell, 6, "What ran, what was reused, what that saved")
-    for line in lay_out(columns, rows, columns_wide=shell.screen.columns, colour=shell.screen.colour, indent=3):
+    titles = [("", "", "", "ran", "", "reused", ""), ("", "took", "stages", "routes", "stages", "routes", "saved")]
+    rows = [[Cell(title, Style.DIM) for title in line] for line in titles] + [_figures(leg) for leg in legs]
+    columns = [Column(""), *(Column("", right=True) for _ in titles[1][1:])]
+    wide, colour = shell.screen.columns, shell.screen.colour
+    for line in lay_out(columns, rows, columns_wide=wide, colour=colour, indent=3, titles=False):
         shell.say(line)
     shell.say()
     shell.say(TRY.format(folder=shell.folder))
+
+
+def _figures(leg: Leg) -> list[Cell]:
+    counts = (leg.ran, leg.items_ran, leg.reused, leg.items_reused)
+    saved = Cell(duration(leg.saved_seconds), Style.GREEN)
+    return [Cell(leg.what), Cell(duration(leg.took_seconds)), *(Cell(count(number)) for number in counts), saved]

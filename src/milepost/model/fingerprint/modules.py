@@ -42,7 +42,7 @@ def is_user_globals(namespace: Mapping[str, object]) -> bool:
     name = namespace.get("__name__")
     if name in _MAIN or not isinstance(name, str):
         return True
-    if name == OWN or name.startswith(OWN + "."):
+    if name == OWN or name.startswith((OWN + ".", "_cython_")):  # _cython_…: types that compiled packages share
         return False
     path = namespace.get("__file__")
     if isinstance(path, str):
