@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 import msgspec
@@ -64,7 +65,7 @@ def carry_out_process(
             with stop.shielded():
                 runner.handle.state = end_run(opened, runner.board, error, stop)
                 raise
-        with stop.shielded():
+        with suppress(Cancelled), stop.shielded():  # asked too late: it is complete
             runner.handle.state = end_run(opened, runner.board, None, stop)
     return runner.handle
 
