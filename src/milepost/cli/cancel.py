@@ -10,7 +10,7 @@ from milepost.cli.opening import now, open_workspace, show, show_json
 from milepost.cli.options import face, options
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import EventRow, RunRow
-from milepost.process.watching import CANCEL
+from milepost.process.watching import CANCEL_REQUESTED
 from milepost.terminal.sentences import resume_command
 from milepost.terminal.text import safe
 from milepost.views.runs import RunLine, find_run, run_detail
@@ -28,7 +28,9 @@ def cancel_command(run: str, wait: float) -> int:
         row = find_run(workspace.store, run)
         before = _line(workspace, row)
         if before.state.is_active:
-            workspace.store.write([EventRow(at=now(), run=row.id, epoch=row.epoch, kind=CANCEL)], durable=True)
+            workspace.store.write(
+                [EventRow(at=now(), run=row.id, epoch=row.epoch, kind=CANCEL_REQUESTED)], durable=True
+            )
         after = _await(workspace, row, wait) if before.state.is_active else before
     if options().json:
         show_json(after)

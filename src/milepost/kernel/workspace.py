@@ -51,9 +51,7 @@ class Workspace:
         self._given_store = store
 
     @classmethod
-    def open(
-        cls, path: str | Path | None = None, *, create: bool = True, read_only: bool = False
-    ) -> Workspace:
+    def open(cls, path: str | Path | None = None, *, create: bool = True, read_only: bool = False) -> Workspace:
         """The workspace at `path`, else the one that settings or the folders upward name; made when absent.
 
         Raises WorkspaceError when it is absent and not to be made, is no folder, or belongs to another user.
@@ -64,7 +62,8 @@ class Workspace:
         if not chosen.exists():
             if not create or read_only:
                 raise WorkspaceError(
-                    f"no workspace at {chosen}; start a run here, or name another with --workspace or MILEPOST_WORKSPACE"
+                    f"no workspace at {chosen}; start a run here, "
+                    "or name another with --workspace or MILEPOST_WORKSPACE"
                 )
             _make(chosen)
         _refuse_foreign(chosen)

@@ -65,13 +65,14 @@ class MemoryStore:
             self.write(rows, durable=True)
             return claim
 
-    def get(self, kind: type[R], **equal: object) -> R | None:
+    def get(self, kind: type[R], /, **equal: object) -> R | None:
         newest = self._select(kind, equal, newest=True)[:1]
         return newest[0] if newest else None
 
     def rows(
         self,
         kind: type[R],
+        /,
         *,
         after: int = 0,
         limit: int | None = None,
@@ -110,7 +111,7 @@ class MemoryStore:
             if "address" in kind.__struct_fields__:
                 yield from (str(row.address) for row in self.rows(kind) if row.address is not None)  # type: ignore[attr-defined]
 
-    def drop(self, kind: type[Row], **equal: object) -> int:
+    def drop(self, kind: type[Row], /, **equal: object) -> int:
         check_columns(kind, equal)
         with self._open():
             table = self._tables[kind]

@@ -83,12 +83,12 @@ class Store(Protocol):
         """
         ...
 
-    def get(self, kind: type[R], **equal: object) -> R | None:
+    def get(self, kind: type[R], /, **equal: object) -> R | None:
         """The newest row (highest `seq`, else latest written or `created`) whose columns equal these, or None."""
         ...
 
     def rows(
-        self, kind: type[R], *, after: int = 0, limit: int | None = None, newest: bool = False, **equal: object
+        self, kind: type[R], /, *, after: int = 0, limit: int | None = None, newest: bool = False, **equal: object
     ) -> list[R]:
         """Rows whose columns equal these, oldest first (`newest`: the other way round), a snapshot.
 
@@ -116,7 +116,7 @@ class Store(Protocol):
         """Every object address that some row names, for garbage collection; may repeat."""
         ...
 
-    def drop(self, kind: type[Row], **equal: object) -> int:
+    def drop(self, kind: type[Row], /, **equal: object) -> int:
         """Delete the rows whose columns equal these, in one transaction; return how many. For `gc` only."""
         ...
 
