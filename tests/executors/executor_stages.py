@@ -295,6 +295,8 @@ def raise_odd(x):
         raise Odd(1, 2)
     if x == "awkward":
         raise Awkward(1, code=2)
+    if x == "surrogate":
+        raise ValueError("\ud800")
     raise ValueError("simple")
 
 

@@ -89,6 +89,7 @@ def test_handles_tell_progress_and_logs(bench):
         ("simple", "ValueError: simple"),
         ("odd", "Odd: (its text cannot be shown: RuntimeError)"),
         ("awkward", "Awkward: awkward 1"),
+        ("surrogate", "ValueError: \\ud800"),
     ],
 )
 def test_every_exception_arrives_as_text(bench, what, error):

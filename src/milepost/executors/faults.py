@@ -47,6 +47,7 @@ def _in_user_code(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _shortened(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate can be neither sent nor stored
     if len(text) <= LONGEST_TEXT:
         return text
     half = LONGEST_TEXT // 2
