@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from milepost.model.fingerprint.code import class_parts, code_parts
+from milepost.model.fingerprint.code import class_parts, code_parts, with_texts
 from milepost.model.fingerprint.parts import compare, diff_text
-from milepost.model.fingerprint.source import with_texts
 
 SALES = '''
 RATE = 0.75

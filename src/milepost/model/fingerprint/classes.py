@@ -116,8 +116,9 @@ def _method(reach: Reach, cls: type, name: str, attribute: str, function: Functi
 def _data(reach: Reach, cls: type, name: str, attribute: str, value: object) -> str:
     from milepost.model.fingerprint.reach import is_code
 
-    place, label = Place("attribute", id(cls), attribute), f"{name.replace(':', ' ')}.{attribute}"
-    harmless = is_harmless(value)
+    place = Place("attribute", id(cls), attribute)
+    label = f"{name.replace(':', ' ')}.{attribute}"
+    harmless = is_harmless(value) if type(value) not in _PLAIN else None
     if place in reach.written or harmless:
         reach.state[label + (f" (a {harmless})" if harmless else "")] = None
         return "state"

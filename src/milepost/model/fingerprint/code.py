@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -12,7 +12,16 @@ from milepost.model.fingerprint.modules import is_user_module, module_label
 from milepost.model.fingerprint.parts import Part
 from milepost.model.fingerprint.reach import Reach, VersionOf
 
-__all__ = ["CodeParts", "class_name", "class_parts", "code_parts", "find_class", "is_user_module", "module_label"]
+__all__ = [
+    "CodeParts",
+    "class_name",
+    "class_parts",
+    "code_parts",
+    "find_class",
+    "is_user_module",
+    "module_label",
+    "with_texts",
+]
 
 _ROUNDS = 20  # each finds at least one more place that is state; real code needs one or two
 
@@ -50,6 +59,28 @@ def code_parts(
 def class_parts(cls: type, *, version_of: VersionOf) -> CodeParts:
     """The parts of a class, for those who work with its instances: "class:sales.Row" and what its methods reach."""
     return _finished(walk(lambda reach: reach.reference(cls), version_of))
+
+
+def with_texts(parts: Iterable[Part], *reached_from: object) -> tuple[Part, ...]:
+    """The same parts with their texts, found by walking again from the functions and classes they came from.
+
+    Slow beside planning: it reads and compiles sources. For parts that are about to be stored.
+    """
+    from milepost.model.fingerprint.source import text_of
+
+    def begin(reach: Reach) -> None:
+        for thing in reached_from:
+            if isinstance(thing, type):
+                reach.reference(thing)
+            else:
+                reach.begin(thing)
+
+    things = walk(begin, lambda package: None).things
+    texts = text_of(things)
+    return tuple(
+        msgspec.structs.replace(part, text=texts(part)) if part.text is None and part.name in things else part
+        for part in parts
+    )
 
 
 def walk(begin: Callable[[Reach], object], version_of: VersionOf, skip_defaults: Collection[str] = ()) -> Reach:

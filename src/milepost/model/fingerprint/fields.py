@@ -19,7 +19,8 @@ def declared_fields(cls: type) -> Iterator[tuple[str, object]]:
         yield "params", repr(own.get("__dataclass_params__"))
         for field in own["__dataclass_fields__"].values():
             yield from _with_options(field.name, field, _DATACLASS)
-            yield f"{field.name}.metadata", dict(field.metadata)
+            if field.metadata:
+                yield f"{field.name}.metadata", dict(field.metadata)
     if hasattr(cls, "__struct_fields__"):
         yield "fields", (tuple(cls.__struct_fields__), tuple(getattr(cls, "__struct_encode_fields__", ())))
         yield "config", repr(getattr(cls, "__struct_config__", None))
@@ -36,16 +37,19 @@ def declared_fields(cls: type) -> Iterator[tuple[str, object]]:
 
 def _with_options(name: str, field: Any, options: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     yield from _default(name, field.default)
-    yield f"{name}.factory", _given(getattr(field, "default_factory", None))
-    for option in options:
-        value = getattr(field, option, None)
-        yield f"{name}.{option}", _given(value)
+    factory = _given(getattr(field, "default_factory", None))
+    if factory is not None:
+        yield f"{name}.factory", factory
+    values = {option: _given(getattr(field, option, None)) for option in options}
+    yield f"{name}.options", repr({option: value for option, value in values.items() if type(value) in _PLAIN})
+    yield from ((f"{name}.{option}", value) for option, value in values.items() if type(value) not in _PLAIN)
 
 
 def _default(name: str, default: Any) -> Iterator[tuple[str, object]]:
     factory = getattr(default, "factory", None)  # of msgspec and attrs
     yield name, _given(default) if factory is None else None
-    yield f"{name}.made", factory
+    if factory is not None:
+        yield f"{name}.made", factory
 
 
 def _given(value: object) -> object:
@@ -53,6 +57,7 @@ def _given(value: object) -> object:
     return "(none)" if type(value).__name__ in _MARKS else value
 
 
+_PLAIN = frozenset({bool, str, type(None)})
 _MARKS = frozenset(
     {"_MISSING_TYPE", "_KW_ONLY_TYPE", "_Nothing", "NoDefaultType", "PydanticUndefinedType", "UnsetType"}
 )

@@ -11,6 +11,7 @@ from xxhash import xxh3_128_hexdigest
 
 from milepost.errors import UnkeyableError
 from milepost.model.fingerprint.annotations import annotations_of
+from milepost.model.fingerprint.bytecode import constant
 from milepost.model.fingerprint.classes import class_facts, classes_in, namespace_of
 from milepost.model.fingerprint.flow import Origin, flow_of
 from milepost.model.fingerprint.imports import imported_module
@@ -31,6 +32,7 @@ _ABOUT_MODULES = frozenset({
     "__builtins__", "__annotations__", "__debug__", "__build_class__", "__import__", "__class__",
 })  # fmt: skip
 _CODE_TYPES = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, staticmethod, classmethod, property)
+_SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 _INNER = ("__wrapped__", "py_func", "pyfunc")  # under which wrappers written in C keep the function
 
 
@@ -158,6 +160,8 @@ class Reach:
 
     def value(self, thing: object) -> str:
         """The digest of a value, hexadecimal; reaches the classes and functions in it."""
+        if type(thing) in _SCALARS:
+            return constant(thing).hex()
         for cls in classes_in(thing):
             self.reference(cls)
         held = self._without_state(thing)
@@ -356,7 +360,7 @@ class Reach:
 
     def _add_value(self, name: str, thing: object, place: Place | None) -> None:
         kind, _, rest = name.partition(":")
-        harmless = is_harmless(thing)
+        harmless = is_harmless(thing) if type(thing) not in _SCALARS else None
         if place in self.written or harmless:
             self.state[f"{kind} {rest}" + (f" (a {harmless})" if harmless else "")] = None
             return

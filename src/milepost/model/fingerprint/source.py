@@ -9,17 +9,13 @@ from __future__ import annotations
 import ast
 import linecache
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
-import msgspec
-
 from milepost.model.fingerprint.bytecode import code_digest, listing
-from milepost.model.fingerprint.code import walk
 from milepost.model.fingerprint.parts import Part
 from milepost.model.fingerprint.preview import preview
-from milepost.model.fingerprint.reach import Reach
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -32,27 +28,10 @@ class _File(NamedTuple):
     codes: dict[str, list[CodeType]]  # all code objects by qualified name
 
 
-def with_texts(parts: Iterable[Part], *reached_from: object) -> tuple[Part, ...]:
-    """The same parts with texts, as far as they are found by walking from these functions and classes again.
-
-    Slow beside planning (it reads and compiles sources): for parts that are about to be stored, not for each plan.
-    """
-
-    def begin(reach: Reach) -> None:
-        for thing in reached_from:
-            if isinstance(thing, type):
-                reach.reference(thing)
-            else:
-                reach.begin(thing)
-
-    things = walk(begin, lambda package: None).things
+def text_of(things: Mapping[str, object]) -> Callable[[Part], str]:
+    """What gives the text of a part; `things` are the functions, classes and values by the names of their parts."""
     files: dict[str, _File | None] = {}
-    return tuple(
-        msgspec.structs.replace(part, text=_text(things[part.name], part.kind, files))
-        if part.text is None and part.name in things
-        else part
-        for part in parts
-    )
+    return lambda part: _text(things[part.name], part.kind, files)
 
 
 def _text(thing: object, kind: str, files: dict[str, _File | None]) -> str:
