@@ -34,7 +34,9 @@ def report(score, at_least: Annotated[float, Meta(ge=0)] = 50.0):
     totals: dict[str, float] = {}
     for invoice in score:
         totals[invoice["customer"]] = totals.get(invoice["customer"], 0.0) + invoice["gross"]
-    return {name: total for name, total in sorted(totals.items(), key=lambda pair: -pair[1]) if total >= at_least}
+    return {
+        name: round(total, 2) for name, total in sorted(totals.items(), key=lambda pair: -pair[1]) if total >= at_least
+    }
 
 
 def priced(net: float, vat: float) -> float:

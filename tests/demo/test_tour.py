@@ -45,7 +45,7 @@ def first(tmp_path_factory):
 def closing_table(text: str) -> dict[str, list[str]]:
     """The rows of the closing table: what -> its figures."""
     lines = text[text.index("6  What ran") :].splitlines()
-    rows = [re.split(r"\s{2,}", line.strip()) for line in lines if re.match(r" {3}\w+ \w+", line)]
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines if re.match(r" {3}\w.*\d", line)]
     return {row[0]: row[1:] for row in rows}
 
 

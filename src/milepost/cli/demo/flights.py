@@ -89,7 +89,7 @@ def routes(clean: pd.DataFrame, min_flights: Annotated[int, Meta(ge=50)] = 100) 
 
 @stage(each="routes", key="route", workers=2, retries=2)
 def study(
-    route: dict[str, Any], network: dict[str, Any], samples: Annotated[int, Meta(ge=50, le=20_000)] = 400
+    route: dict[str, Any], network: dict[str, Any], samples: Annotated[int, Meta(ge=50, le=20_000)] = 300
 ) -> dict[str, Any]:
     """How often this route would be late on the usual flights, with a 95 % interval from resampled days.
 
