@@ -10,7 +10,7 @@ import msgspec
 from milepost.executors.task import Notice
 from milepost.kernel import host
 from milepost.kernel.clock import SYSTEM
-from milepost.model.fingerprint.source import with_texts
+from milepost.model.fingerprint.code import with_texts
 from milepost.model.fingerprint.parts import dump_parts, texts_by_digest
 from milepost.model.redaction import redact
 from milepost.model.rows import EventRow, PartsRow, ResultRow, Row, SourceRow, StageRow
