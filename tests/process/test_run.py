@@ -3,8 +3,8 @@
 import pytest
 
 from milepost import Cancelled
-from milepost.errors import InvalidDataError, StageExecutionError
-from milepost.model.rows import DecisionRow, RunRow, StageRow
+from milepost.errors import InvalidDataError, StageExecutionError, StageTimeout
+from milepost.model.rows import DecisionRow, RunRow, StageRow, StepRow
 from milepost.model.status import RunState, StageState
 
 SALES = """
@@ -305,3 +305,105 @@ def test_every_executor_gives_the_same_results(workspace, load, executor):
     run = load(SALES, tools=TOOLS).run(workspace=workspace, executor=executor, workers=2)
     assert {"orders", "clean", "total", "size"} == set(run.results)
     assert run.results["total"] == 18.0
+
+
+@pytest.mark.parametrize("executor", ["threads", "workers"])
+def test_independent_stages_run_side_by_side(workspace, load, executor):
+    """Each of the two waits until the other has begun, so they can only end when both run at once."""
+    process = load(
+        """
+        import pathlib, time
+        from milepost import Process, stage
+
+        def meet(mine, other):
+            pathlib.Path(mine).touch()
+            for _ in range(1000):
+                if pathlib.Path(other).exists():
+                    return mine
+                time.sleep(0.01)
+            raise TimeoutError(f"{other} never began")
+
+        @stage
+        def left():
+            return meet("left", "right")
+
+        @stage
+        def right():
+            return meet("right", "left")
+
+        @stage
+        def both(left, right):
+            return left + right
+
+        job = Process("meeting", [left, right, both])
+        """
+    )
+    run = process.run(workspace=workspace, executor=executor, workers=2)
+    assert run.results["both"] == "leftright"
+
+
+def test_a_timeout_ends_code_that_does_not_come_back(workspace, load):
+    process = load(
+        """
+        import time
+        from milepost import Process, stage
+
+        @stage(timeout=0.5)
+        def hang():
+            while True:
+                time.sleep(60)
+
+        job = Process("hanging", [hang])
+        """
+    )
+    with pytest.raises(StageTimeout, match="stage 'hang' failed"):
+        process.run(workspace=workspace)
+
+
+def test_a_killed_worker_costs_its_item_one_attempt_and_not_the_run(workspace, load, tmp_path):
+    process = load(
+        """
+        import os, pathlib, signal
+        from milepost import Process, stage
+
+        @stage
+        def rows():
+            return list(range(40))
+
+        @stage(each="rows", workers=2)
+        def score(row):
+            mark = pathlib.Path("killed")
+            if row == 17 and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return row * 2
+
+        job = Process("killed", [rows, score])
+        """
+    )
+    run = process.run(workspace=workspace)
+    assert [row * 2 for row in range(40)] == list(run.results["score"])
+    attempts = [(row.item, str(row.status)) for row in workspace.store.rows(StepRow, run=run.id) if row.attempt > 1]
+    lost = [row for row in workspace.store.rows(StepRow, run=run.id) if str(row.status) == "error"]
+    assert 1 == len(lost) == len(attempts)
+    assert "signal 9" in lost[0].error
+
+
+def test_handles_report_progress_and_logs(workspace, load):
+    process = load(
+        """
+        from milepost import Process, Run, Stage, stage
+
+        @stage
+        def work(run: Run, here: Stage):
+            here.progress(1, 4, "a quarter")
+            here.log("a remark")
+            return run.name, here.name
+
+        job = Process("handles", [work])
+        """
+    )
+    run = process.run(workspace=workspace)
+    assert run.results["work"] == (run.name, "work")
+    row = workspace.store.get(StageRow, stage="work")
+    assert (1.0, "a quarter") == (row.progress, row.message)

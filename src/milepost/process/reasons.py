@@ -50,9 +50,10 @@ def text_of(store: Store) -> Callable[[str], str | None]:
 def _cut_short(last: StageRow) -> str:
     if last.state in (StageState.COMPLETED, StageState.REUSED):
         return "its result is gone"
-    if last.state is StageState.RUNNING:
-        return "was interrupted"
-    return f"{last.state} before"
+    said = "was interrupted" if last.state is StageState.RUNNING else f"{last.state} before"
+    if not last.items_total:
+        return said
+    return f"{said} with {last.items_done + last.items_reused:,} of {last.items_total:,} items done"
 
 
 def phrases(changes: Sequence[Change]) -> list[str]:

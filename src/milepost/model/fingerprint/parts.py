@@ -125,6 +125,8 @@ def diff_text(change: Change) -> str:
     new = change.new.text if change.new else None
     if old is None and new is None:
         return ""
+    if change.kind == "upstream":
+        return ""  # its text is the stage's name; what changed there is that stage's own matter
     if change.kind not in _COUNTED_AS_CODE:
         return f"{_shown(change.old, old)} -> {_shown(change.new, new)}"
     if change.what == "changed" and (old is None or new is None):
