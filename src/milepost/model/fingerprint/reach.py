@@ -158,14 +158,14 @@ class Reach:
         called = f"{self.reference(cls)}.{name}" if is_of_class else self.reference(function)
         return f"{called} of {self.reference(owner) if is_code(owner) else self.value(owner)}"
 
-    def value(self, thing: object) -> str:
+    def value(self, thing: object, name: str = "value") -> str:
         """The digest of a value, hexadecimal; reaches the classes and functions in it."""
         if type(thing) in _SCALARS:
             return constant(thing).hex()
         for cls in classes_in(thing):
             self.reference(cls)
         held = self._without_state(thing)
-        return digest(thing if held is None else held, functions=self._hook).hex()
+        return digest(thing if held is None else held, name=name, functions=self._hook).hex()
 
     def _hook(self, thing: object) -> bytes:
         return self.reference(thing).encode("utf-8", "surrogatepass")
@@ -372,9 +372,9 @@ class Reach:
         if place is not None:
             self.counted.add(place)
         try:
-            self._add(name, kind, [self.value(thing)], thing)
+            self._add(name, kind, [self.value(thing, rest)], thing)
         except UnkeyableError as error:
-            self.unkeyable[f"{kind} {rest}: {error}"] = None
+            self.unkeyable[f"{kind} {error}"] = None
             return
         for attribute in sorted(self._written_attributes(thing)):
             self.state[f"{kind} {rest}.{attribute}" if attribute else f"{kind} {rest}"] = None

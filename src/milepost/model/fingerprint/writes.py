@@ -30,6 +30,7 @@ _HARMLESS = {
     ("_thread", "_local"), ("builtins", "ContextVar"), ("_contextvars", "ContextVar"), ("weakref", "WeakKeyDictionary"),
     ("weakref", "WeakValueDictionary"), ("weakref", "WeakSet"), ("asyncio.locks", "Lock"), ("asyncio.locks", "Event"),
     ("asyncio.locks", "Semaphore"), ("asyncio.locks", "Condition"), ("multiprocessing.synchronize", "Lock"),
+    ("concurrent.futures.thread", "ThreadPoolExecutor"), ("concurrent.futures.process", "ProcessPoolExecutor"),
 }  # fmt: skip
 
 
