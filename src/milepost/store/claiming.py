@@ -46,9 +46,7 @@ def _found(wish: Wish, ledger: Ledger) -> RunRow | None:
     if wish.run is not None:
         run = ledger.run_by_id(wish.run)
         if run is None:
-            raise UnknownRunError(
-                f"there is no run {wish.run!r}: `milepost ls` shows those there are", run=wish.run
-            )
+            raise UnknownRunError(f"there is no run {wish.run!r}: `milepost ls` shows those there are", run=wish.run)
         return run
     if wish.never_continue:
         return None
@@ -71,9 +69,7 @@ def _continue(
 ) -> tuple[Claim, list[Row]]:
     if not try_lock(found.id):
         raise _alive(found, sessions)
-    run = msgspec.structs.replace(
-        found, state=RunState.RUNNING, cause=None, ended=None, epoch=found.epoch + 1
-    )
+    run = msgspec.structs.replace(found, state=RunState.RUNNING, cause=None, ended=None, epoch=found.epoch + 1)
     session = msgspec.structs.replace(wish.session, run=run.id, epoch=run.epoch)
     buried = [
         msgspec.structs.replace(dead, ended=dead.beat, end=RunState.INTERRUPTED)

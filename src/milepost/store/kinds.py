@@ -53,9 +53,7 @@ def by_kind(rows: Iterable[Row]) -> dict[type[Row], list[Row]]:
 def check_kind(kind: type[Row]) -> None:
     """StoreError unless the ledger has a table for this kind."""
     if kind not in ROWS:
-        raise StoreError(
-            f"{kind.__name__} is no kind of row: the ledger holds {_names(r.__name__ for r in ROWS)}"
-        )
+        raise StoreError(f"{kind.__name__} is no kind of row: the ledger holds {_names(r.__name__ for r in ROWS)}")
 
 
 def check_columns(kind: type[Row], columns: Iterable[str]) -> None:
@@ -63,9 +61,7 @@ def check_columns(kind: type[Row], columns: Iterable[str]) -> None:
     check_kind(kind)
     for column in columns:
         if column not in kind.__struct_fields__:
-            raise StoreError(
-                f"{kind.__name__} has no column {column!r}: it has {_names(kind.__struct_fields__)}"
-            )
+            raise StoreError(f"{kind.__name__} has no column {column!r}: it has {_names(kind.__struct_fields__)}")
 
 
 def check_paging(kind: type[Row], after: int) -> None:
@@ -83,9 +79,7 @@ def choices(value: object) -> Sequence[object] | None:
 
 def name_taken(name: str) -> StoreError:
     """The refusal of a second run with this name."""
-    return StoreError(
-        f"there is a run named {name!r} already: run names are unique in a workspace", name=name
-    )
+    return StoreError(f"there is a run named {name!r} already: run names are unique in a workspace", name=name)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -80,17 +80,11 @@ class MemoryStore:
         **equal: object,
     ) -> list[R]:
         check_paging(kind, after)
-        return [row for row in self._select(kind, equal, newest=newest) if getattr(row, "seq", 1) > after][
-            :limit
-        ]
+        return [row for row in self._select(kind, equal, newest=newest) if getattr(row, "seq", 1) > after][:limit]
 
     def find_items(self, key: str, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
         wanted = set(digests) - {b""}
-        return {
-            row.digest: row
-            for row in self.rows(StepRow, key=key)
-            if row.digest in wanted and row.status in DONE
-        }
+        return {row.digest: row for row in self.rows(StepRow, key=key) if row.digest in wanted and row.status in DONE}
 
     def last_attempts(self, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         last: dict[str, int] = {}

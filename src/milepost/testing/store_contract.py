@@ -117,7 +117,7 @@ class StoreContract:
         """An empty store; `tmp_path` is a folder that the test may use."""
         raise NotImplementedError
 
-    @pytest.fixture()
+    @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
         """The store under test."""
         store = self.make_store(tmp_path)

@@ -93,9 +93,7 @@ class Connections:
         self.path = path
         self.read_only = read_only
         self.is_immutable = False
-        self.prepare: Callable[[apsw.Connection], None] = lambda connection: (
-            None
-        )  # each new writing connection
+        self.prepare: Callable[[apsw.Connection], None] = lambda connection: None  # each new writing connection
         self._begin()
         forking.watch(self)
 
@@ -152,9 +150,7 @@ class Connections:
         if self._refusal is not None:
             raise StoreError(self._refusal)
         if self._pid != os.getpid():  # a fork that Python did not see
-            raise StoreError(
-                f"ledger {self.path} was opened by process {self._pid}: open it again in this one"
-            )
+            raise StoreError(f"ledger {self.path} was opened by process {self._pid}: open it again in this one")
 
     def _open_reader(self) -> apsw.Connection:
         if not self.read_only:

@@ -31,7 +31,7 @@ DELETE FROM done_items WHERE (key, digest, seq) IN (SELECT key, digest, seq FROM
 SEQS_MAY_COME_AGAIN = """
 UPDATE meta SET drops = drops + 1, indexed_seq = min(indexed_seq, coalesce((SELECT max(seq) FROM steps), 0))
 """
-FIND = "SELECT seq, digest FROM done_items WHERE key = ? AND digest IN ({marks})"
+FIND = "SELECT max(seq) FROM done_items WHERE key = ? AND digest IN ({marks}) GROUP BY digest"
 
 
 class Tail:
@@ -40,16 +40,14 @@ class Tail:
     def __init__(self) -> None:
         self._marks: tuple[int, int] | None = None
         self._read_to = 0
-        self._seqs: dict[tuple[int, bytes], list[int]] = {}
+        self._seqs: dict[tuple[int, bytes], int] = {}
 
     def find(self, connection: apsw.Connection, key: int, digests: Sequence[bytes]) -> list[int]:
-        """The seqs of done steps with this key and one of these digests; call it inside a transaction."""
+        """The newest seqs, at most two of each, of done steps with this key and these digests; in a transaction."""
         self._follow(connection)
-        found = [seq for digest in digests for seq in self._seqs.get((key, digest), ())]
+        found = [self._seqs[key, digest] for digest in digests if (key, digest) in self._seqs]
         marks = ", ".join("?" * len(digests))
-        found.extend(
-            cast(int, row[0]) for row in fetch(connection, FIND.format(marks=marks), (key, *digests))
-        )
+        found.extend(cast(int, row[0]) for row in fetch(connection, FIND.format(marks=marks), (key, *digests)))
         found.sort()
         return found
 
@@ -62,7 +60,7 @@ class Tail:
             "list[tuple[int, int, bytes, int]]", fetch(connection, TAIL, (self._read_to,))
         ):
             if status in (2, 3) and digest:
-                self._seqs.setdefault((key, digest), []).append(seq)
+                self._seqs[key, digest] = seq
             self._read_to = seq
 
 

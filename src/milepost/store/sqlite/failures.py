@@ -22,15 +22,17 @@ def translated(path: str) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:
+        raise StoreDamaged(
+            f"ledger {path}: a text in it is not what was written; `milepost doctor` checks all"
+        ) from error
 
 
 def translate(error: apsw.Error, path: str) -> MilepostError:
     """The error of ours for one of the driver's."""
     where = f"ledger {path}"
     if isinstance(error, _BUSY):
-        return StoreBusy(
-            f"{where}: other processes kept it locked for too long ({error}); try again", path=path
-        )
+        return StoreBusy(f"{where}: other processes kept it locked for too long ({error}); try again", path=path)
     if isinstance(error, apsw.FullError) or _is_out_of_space(error):
         return StoreFull(f"{where}: no space is left on its disk; free some and it goes on", path=path)
     if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError):

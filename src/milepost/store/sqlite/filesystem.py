@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from milepost.errors import WorkspaceError
+from milepost.errors import StoreDamaged, WorkspaceError
 
+SMALLEST = 512  # bytes: SQLite takes a shorter file for a new one
 OVERRIDE = "MILEPOST_ALLOW_NETWORK_FS"
 _REFUSED = {
     "nfs": "NFS", "nfs4": "NFS", "cifs": "SMB", "smb3": "SMB", "smb2": "SMB", "smbfs": "SMB", "9p": "9p",
@@ -69,29 +70,39 @@ def allow(path: str) -> bool:
     return True
 
 
-def create(path: str) -> None:
-    """Make an empty file of our own, mode 0600, in a folder of mode 0700; nothing when it is there."""
+def create(path: str, fill: Callable[[str], None]) -> None:
+    """Make a file of our own, mode 0600, in a folder of mode 0700: filled under another name, then linked, so that
+    an empty or half-made one is always damage. Nothing happens when another process was first."""
     folder = os.path.dirname(path)
+    part = f"{path}.new-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        _sweep(path)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        try:
+            fill(part)
+            _link(part, path)
+        finally:
+            os.unlink(part)
         _sync_folder(folder)
-    except FileExistsError:
-        return
     except OSError as error:
-        raise WorkspaceError(
-            f"cannot make a ledger at {path}: {error.strerror or error}", path=path
-        ) from error
+        raise WorkspaceError(f"cannot make a ledger at {path}: {error.strerror or error}", path=path) from error
 
 
 def refuse_foreign(path: str) -> None:
-    """WorkspaceError unless the file is ours, a plain one, and written by nobody else."""
+    """WorkspaceError unless the file is ours, plain and written by nobody else; StoreDamaged when it is empty."""
     try:
         seen = os.lstat(path)
     except OSError as error:
         raise WorkspaceError(f"no ledger at {path}: {error.strerror or error}", path=path) from error
     if not stat.S_ISREG(seen.st_mode):
         raise WorkspaceError(f"{path} is no plain file, so no ledger", path=path)
+    if seen.st_size < SMALLEST:
+        raise StoreDamaged(
+            f"ledger {path} has been cut off, it has {seen.st_size} bytes: restore a copy, "
+            "or move it away and start anew",
+            path=path,
+        )
     if seen.st_uid != os.getuid():
         raise WorkspaceError(
             f"{path} belongs to another user (uid {seen.st_uid}): make your own workspace with MILEPOST_WORKSPACE, "
@@ -100,6 +111,35 @@ def refuse_foreign(path: str) -> None:
         )
     if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise WorkspaceError(f"{path} can be written by others: run  chmod go-w {path}", path=path)
+
+
+def _link(part: str, path: str) -> None:
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return
+    except PermissionError:  # a file system without links
+        if not os.path.lexists(path):
+            os.rename(part, path)
+            os.close(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _sweep(path: str) -> None:
+    """Remove what killed makers left."""
+    folder, name = os.path.split(path)
+    for found in os.listdir(folder):
+        if found.startswith(f"{name}.new-") and not _is_alive(found.removeprefix(f"{name}.new-").split("-")[0]):
+            os.unlink(os.path.join(folder, found))
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync_folder(folder: str) -> None:

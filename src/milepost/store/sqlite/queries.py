@@ -8,7 +8,7 @@ from typing import cast
 
 import apsw
 
-from milepost.errors import StoreError
+from milepost.errors import StoreDamaged, StoreError
 from milepost.model.rows import Row, RunRow, SessionRow
 from milepost.store.claiming import Ledger, check_fence
 from milepost.store.kinds import name_taken
@@ -77,10 +77,11 @@ def select(
     kept = table(kind)
     condition, bound = where(equal, lambda column, value: to_cell(value))
     end = page(condition, order=kept.order, after=after, limit=limit, newest=newest)
-    return [
-        kept.decode(kind, cells)
-        for cells in fetch(connection, f"SELECT {kept.selected} FROM {kept.name} {end}", bound)
-    ]
+    found = fetch(connection, f"SELECT {kept.selected} FROM {kept.name} {end}", bound)
+    try:
+        return [kept.decode(kind, cells) for cells in found]
+    except (ValueError, TypeError) as error:
+        raise StoreDamaged(f"a row of {kept.name} in {connection.filename} is not what was written: {error}") from error
 
 
 def ledger(connection: apsw.Connection) -> Ledger:

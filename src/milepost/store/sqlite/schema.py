@@ -9,6 +9,7 @@ import apsw
 
 from milepost.errors import StoreDamaged, StoreTooNew
 from milepost.store.migrations import Migration, latest, load
+from milepost.store.sqlite.connection import connect
 from milepost.store.sqlite.queries import number, word
 
 APPLICATION_ID = 0x4D50_4F53  # "MPOS"
@@ -38,9 +39,16 @@ def refuse_later(connection: apsw.Connection, known: int) -> None:
         )
 
 
-def bring_up(
-    connection: apsw.Connection, path: str, *, migrations: Sequence[Migration] | None = None
-) -> None:
+def make(path: str) -> None:
+    """Fill the empty file at `path` with an empty ledger, synced."""
+    connection = connect(path)
+    try:
+        bring_up(connection, path)
+    finally:
+        connection.close()
+
+
+def bring_up(connection: apsw.Connection, path: str, *, migrations: Sequence[Migration] | None = None) -> None:
     """Run the migrations that the file lacks; an older ledger is first copied to `path.schema-N.backup`."""
     newest = latest() if migrations is None else migrations[-1].number
     refuse_later(connection, newest)
@@ -52,9 +60,7 @@ def bring_up(
         _back_up(connection, f"{path}.schema-{before}.backup")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _migrate(
-            connection, [each for each in migrations if each.number > version(connection)], _our_version()
-        )
+        _migrate(connection, [each for each in migrations if each.number > version(connection)], _our_version())
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

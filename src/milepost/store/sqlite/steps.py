@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import apsw
 from blake3 import blake3
@@ -75,10 +75,7 @@ def encode(row: StepRow) -> Encoded:
 
 def with_words(encoded: Iterable[Encoded], numbers: Mapping[str, int]) -> list[tuple[Cell, ...]]:
     """What INSERT binds."""
-    return [
-        (numbers[run], numbers[step], *cells[:3], numbers[key], *cells[3:])
-        for run, step, key, cells in encoded
-    ]
+    return [(numbers[run], numbers[step], *cells[:3], numbers[key], *cells[3:]) for run, step, key, cells in encoded]
 
 
 def decode(cells: Sequence[Cell], texts: Mapping[int, str]) -> tuple[StepRow, bool]:
@@ -114,6 +111,14 @@ def item_cells(item: str) -> tuple[Cell, Cell]:
     return b"\xff" + blake3(whole).digest(), text_cell(item)
 
 
+class Found(NamedTuple):
+    """What was read at a seq: None where it cannot be made out, and whether it is what was written."""
+
+    seq: int
+    row: StepRow | None
+    is_whole: bool
+
+
 class Steps:
     """Questions about steps, asked on a connection that the caller holds."""
 
@@ -133,59 +138,44 @@ class Steps:
         """The steps whose columns equal these."""
         condition, bound = self._where(connection, equal)
         end = page(condition, order="seq", after=after, limit=limit, newest=newest)
-        return [row for row, _ in self.read(connection, end, bound)]
+        return [found.row for found in self.read(connection, end, bound) if found.row is not None]
 
-    def read(
-        self, connection: apsw.Connection, end: str, bound: Sequence[Cell]
-    ) -> list[tuple[StepRow, bool]]:
+    def read(self, connection: apsw.Connection, end: str, bound: Sequence[Cell]) -> list[Found]:
         """The steps that the end of a SELECT names, each with whether it is what was written."""
-        found = fetch(connection, f"{SELECT} {end}", bound)
-        self._words.learn(connection, {cast(int, cells[place]) for cells in found for place in WORDS})
+        try:
+            rows = fetch(connection, f"{SELECT} {end}", bound)
+        except UnicodeDecodeError:  # a text that is damaged keeps the whole answer back: one by one
+            seqs = fetch(connection, f"SELECT seq FROM steps {end}", bound)
+            rows = [cells for (seq,) in seqs for cells in _readable(connection, seq)]
+        self._words.learn(connection, {cells[place] for cells in rows for place in WORDS if len(cells) > 1})
         texts = self._words.texts()
-        return [decode(cells, texts) for cells in found]
+        return [_found(cells, texts) for cells in rows]
 
-    def find_items(
-        self, connection: apsw.Connection, key: str, digests: Sequence[bytes]
-    ) -> dict[bytes, StepRow]:
+    def find_items(self, connection: apsw.Connection, key: str, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
         """Of these item digests, the newest done and undamaged step of each."""
         wanted = {digest for digest in digests if digest}
         with snapshot(connection):
             seqs = self._tail.find(connection, self._words.number(connection, key), list(wanted))
             marks = ", ".join("?" * len(seqs))
             read = self.read(connection, f"WHERE seq IN ({marks}) ORDER BY seq", seqs)
-        return {
-            row.digest: row
-            for row, is_whole in read
-            if is_whole and row.key == key and row.digest in wanted and row.status in DONE
-        }
+        whole = [found.row for found in read if found.row is not None and found.is_whole]
+        return {row.digest: row for row in whole if row.key == key and row.digest in wanted and row.status in DONE}
 
-    def last_attempts(
-        self, connection: apsw.Connection, run: str, step: str, items: Sequence[str]
-    ) -> dict[str, int]:
+    def last_attempts(self, connection: apsw.Connection, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         """The highest attempt of each item that has one."""
         numbers = (self._words.number(connection, step), self._words.number(connection, run))
-        last = {
-            item: fetch(connection, LAST_ATTEMPT, (item_cells(item)[0], *numbers))[0][0] for item in items
-        }
-        return {
-            item: from_integer(cast(int, attempt)) for item, attempt in last.items() if attempt is not None
-        }
+        last = {item: fetch(connection, LAST_ATTEMPT, (item_cells(item)[0], *numbers))[0][0] for item in items}
+        return {item: from_integer(cast(int, attempt)) for item, attempt in last.items() if attempt is not None}
 
     def count(self, connection: apsw.Connection, run: str) -> dict[tuple[str, ProcessingStatus], int]:
         """Items per step and status of their last attempt."""
         with snapshot(connection):
             run_number = self._words.number(connection, run)
             counts = Counter({row[:2]: cast(int, row[2]) for row in fetch(connection, COUNT, (run_number,))})
-            counts.subtract(
-                {row[:2]: cast(int, row[2]) for row in fetch(connection, SUPERSEDED, (run_number,))}
-            )
-            self._words.learn(connection, {cast(int, which[0]) for which in counts})
+            counts.subtract({row[:2]: cast(int, row[2]) for row in fetch(connection, SUPERSEDED, (run_number,))})
+            self._words.learn(connection, {which[0] for which in counts})
         texts = self._words.texts()
-        return {
-            (texts[cast(int, n)], STATUSES[cast(int, code)]): count
-            for (n, code), count in counts.items()
-            if count
-        }
+        return {(texts[cast(int, n)], STATUSES[cast(int, code)]): count for (n, code), count in counts.items() if count}
 
     def delete(self, connection: apsw.Connection, equal: Mapping[str, object]) -> int:
         """Delete steps inside the open transaction; how many."""
@@ -207,6 +197,21 @@ class Steps:
             return CODES[ProcessingStatus(cast(str, value))] if column == "status" else to_cell(value)
 
         return where(equal, cell)
+
+
+def _readable(connection: apsw.Connection, seq: Cell) -> list[tuple[Cell, ...]]:
+    try:
+        return fetch(connection, f"{SELECT} WHERE seq = ?", (seq,))
+    except UnicodeDecodeError:
+        return [(seq,)]
+
+
+def _found(cells: Sequence[Cell], texts: Mapping[int, str]) -> Found:
+    try:
+        row, is_whole = decode(cells, texts)
+    except (ValueError, TypeError, LookupError):  # a flipped bit can make anything of a cell
+        return Found(cast(int, cells[0]), None, False)
+    return Found(row.seq, row, is_whole)
 
 
 def _plain(number: float) -> float:

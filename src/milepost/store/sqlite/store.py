@@ -26,6 +26,7 @@ from milepost.store.sqlite.writer import Writer
 
 FILE = "ledger.db"
 PAGE = 10_000
+DAMAGED = "its digest does not match: it is not what was written"
 
 
 class SqliteStore:
@@ -65,8 +66,9 @@ class SqliteStore:
         check_library()
         real = _file(path)
         uses_log = filesystem.allow(real)
-        if create and not read_only:
-            filesystem.create(real)
+        if create and not read_only and not os.path.lexists(real):
+            with translated(real):
+                filesystem.create(real, schema.make)
         filesystem.refuse_foreign(real)
         connections = Connections(real, read_only=read_only)
         store = cls(connections, durability=durability, uses_log=uses_log)
@@ -87,9 +89,7 @@ class SqliteStore:
         with self._connections.reader() as connection:
             schema.refuse_later(connection, latest())
             if schema.version(connection) < latest():
-                raise WorkspaceError(
-                    f"ledger {self._path} is of an earlier Milepost: open it once for writing"
-                )
+                raise WorkspaceError(f"ledger {self._path} is of an earlier Milepost: open it once for writing")
 
     def _prepare(self, connection: apsw.Connection) -> None:
         schema.refuse_later(connection, latest())  # before anything is changed in what may not be ours
@@ -108,9 +108,7 @@ class SqliteStore:
             self._know_words(encoded)
             batches.append((steps.INSERT, steps.with_words(encoded, self._words.numbers())))
         try:
-            changed = self._writer.transact(
-                lambda connection: insert(connection, batches, fence), durable=durable
-            )
+            changed = self._writer.transact(lambda connection: insert(connection, batches, fence), durable=durable)
         except apsw.ConstraintError as error:
             raise refusal(error, rows) from error
         if encoded:
@@ -187,9 +185,7 @@ class SqliteStore:
         yield from self._damaged_steps()
 
     def describe(self) -> dict[str, str]:
-        store_id, written_by, durable_seq = self._read("SELECT store_id, written_by, durable_seq FROM meta")[
-            0
-        ]
+        store_id, written_by, durable_seq = self._read("SELECT store_id, written_by, durable_seq FROM meta")[0]
         return {
             "engine": "sqlite",
             "version": apsw.sqlite_lib_version(),
@@ -257,12 +253,10 @@ class SqliteStore:
                 read = self._steps.read(connection, f"WHERE seq > ? ORDER BY seq LIMIT {PAGE}", (seq,))
             if not read:
                 return
-            for row, is_whole in read:
-                if not is_whole:
-                    yield Damage(
-                        "steps", f"seq {row.seq}", "its digest does not match: it is not what was written"
-                    )
-            seq = read[-1][0].seq
+            for found in read:
+                if not found.is_whole:
+                    yield Damage("steps", f"seq {found.seq}", DAMAGED)
+            seq = read[-1].seq
 
     def _read(self, sql: str, bound: Sequence[Cell] = ()) -> list[tuple[Cell, ...]]:
         with translated(self._path), self._connections.reader() as connection:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from typing import cast
 
 import apsw
 
-from milepost.store.sqlite.columns import from_text, text_cell
+from milepost.store.sqlite.columns import Cell, from_text, text_cell
 from milepost.store.sqlite.queries import fetch
 
 UNKNOWN = -1
@@ -35,9 +36,7 @@ class Words:
     def add(self, connection: apsw.Connection, texts: Sequence[str]) -> list[tuple[int, str]]:
         """Make rows for these inside the open transaction; `remember` them when it has committed."""
         for text in texts:
-            connection.execute(
-                "INSERT INTO words (text) VALUES (?) ON CONFLICT DO NOTHING", (text_cell(text),)
-            )
+            connection.execute("INSERT INTO words (text) VALUES (?) ON CONFLICT DO NOTHING", (text_cell(text),))
         return self.look_up(connection, texts)
 
     def look_up(self, connection: apsw.Connection, texts: Sequence[str]) -> list[tuple[int, str]]:
@@ -60,11 +59,9 @@ class Words:
             self.remember(self.look_up(connection, [text]))
         return self._numbers.get(text, UNKNOWN)
 
-    def learn(self, connection: apsw.Connection, numbers: Set[int]) -> None:
-        """Have the texts of these numbers known."""
-        for number in (
-            numbers - self._texts.keys() if isinstance(numbers, set) else set(numbers) - self._texts.keys()
-        ):
-            row = connection.execute("SELECT text FROM words WHERE id = ?", (number,)).fetchone()
-            if row is not None:
-                self.remember([(number, from_text(row[0]))])
+    def learn(self, connection: apsw.Connection, numbers: Set[Cell]) -> None:
+        """Have the texts of these numbers known; a damaged one stays unknown, and steps with it do not count."""
+        for number in numbers - self._texts.keys():
+            with suppress(UnicodeDecodeError):
+                for row in fetch(connection, "SELECT text FROM words WHERE id = ?", (number,)):
+                    self.remember([(cast(int, number), from_text(cast(str, row[0])))])

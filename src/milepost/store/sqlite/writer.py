@@ -45,9 +45,7 @@ class Writer:
         """Whether something was committed since the last commit that survives a power cut."""
         return self._commits != self._commits_at_barrier
 
-    def transact(
-        self, work: Callable[[apsw.Connection], T], *, durable: bool = False, always: bool = False
-    ) -> T:
+    def transact(self, work: Callable[[apsw.Connection], T], *, durable: bool = False, always: bool = False) -> T:
         """Do `work` in one transaction; `durable` ones survive a power cut (at PROCESS: `always` only)."""
         is_full = always or (durable and self._durability is not Durability.PROCESS)
         with self._connections.writer() as connection:
