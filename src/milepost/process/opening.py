@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from milepost.errors import UnknownRunError
+from milepost.errors import InvalidDataError, UnknownRunError
 from milepost.kernel import host
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.crash import cause_of_death
@@ -19,6 +19,7 @@ from milepost.kernel.ticker import TICKER
 from milepost.kernel.user import user_name
 from milepost.kernel.workspace import Workspace
 from milepost.model.decision import Choice
+from milepost.model.files import File
 from milepost.model.fingerprint.values import digest, preview
 from milepost.model.names import name_for
 from milepost.model.nearest import did_you_mean
@@ -101,15 +102,23 @@ def decisions_hash(process: Process, choices: Choices) -> str:
 def recorded_decisions(store: Store, run: RunRow, process: Process) -> dict[str, object]:
     """The decisions of a run as they were recorded, for those decision points that still exist.
 
-    One that was chosen and is gone is given on, so that settling it says so.
+    One whose decision point is gone is given on, so that settling it says so. Raises InvalidDataError for one that was
+    chosen and whose value was not kept: its default would be another choice.
     """
     current = {(row.stage, row.name): row for row in store.rows(DecisionRow, run=run.id)}
     points = process.points
     decisions: dict[str, object] = {}
     for (stage, name), row in current.items():
         exists = name in points.get(stage, {})
-        if row.address is not None or row.note == REDACTED or (not exists and row.source == "default"):
-            continue  # held elsewhere: its default stands, or settling asks for it
+        if row.source == "default" and (not exists or row.note == REDACTED):
+            continue  # its default stands
+        if row.note == REDACTED:
+            raise InvalidDataError(
+                f"run {run.name}: the value chosen for {stage}.{name} is not kept, as it is secret or no JSON; start "
+                "it as before, with that value, and it goes on where it was",
+                run=run.name,
+                decision=f"{stage}.{name}",
+            )
         decisions[f"{stage}.{name}"] = msgspec.json.decode(row.value)
     return decisions
 
@@ -152,7 +161,7 @@ def _event(claim: Claim, kind: str, now: float, **facts: str) -> EventRow:
 def _decision_row(run: str, choice: Choice, now: float) -> DecisionRow:
     shown, was_redacted = redact_value(choice.point.name, choice.value)
     try:
-        value, note = msgspec.json.encode(shown).decode(), REDACTED if was_redacted else None
+        value, note = msgspec.json.encode(shown, enc_hook=_as_json).decode(), REDACTED if was_redacted else None
     except (TypeError, ValueError, OverflowError):
         value, note = msgspec.json.encode(redact(preview(choice.value))).decode(), REDACTED
     return DecisionRow(
@@ -166,3 +175,9 @@ def _decision_row(run: str, choice: Choice, now: float) -> DecisionRow:
         at=now,
         note=note,
     )
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, File):
+        return str(value)
+    raise TypeError
