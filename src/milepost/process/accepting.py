@@ -10,6 +10,7 @@ from milepost.errors import ProcessManagementError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.user import user_name
 from milepost.kernel.workspace import Workspace
+from milepost.model.fingerprint.code import with_texts
 from milepost.model.fingerprint.parts import Change, Part, compare, load_parts
 from milepost.model.rows import AcceptedRow, PartsRow, StageRow
 from milepost.process.definition import Process
@@ -37,7 +38,8 @@ def accept_change(process: Process, choices: Choices, stage: str, workspace: Wor
     """
     process.require(stage)
     store = workspace.store
-    today, _ = Planner(process, choices, store, workspace.objects).code(stage)
+    code, _ = Planner(process, choices, store, workspace.objects).code(stage)
+    today = with_texts(code, process.stages[stage].__wrapped__)
     row, changes = _last_other_code(store, process.name, stage, today)
     now = SYSTEM.now()
     store.write(
