@@ -8,7 +8,8 @@ from milepost.cli.opening import open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.cli.targets import load
 from milepost.errors import TargetError
-from milepost.model.fingerprint.parts import diff_text
+from milepost.model.fingerprint.code import with_texts
+from milepost.model.fingerprint.parts import Change, diff_text
 from milepost.model.rows import RunRow
 from milepost.process.accepting import accept_change
 from milepost.terminal.reasons import changes_lines
@@ -27,14 +28,20 @@ def accept_command(stage: str, target: str | None) -> None:
         process = load(target or _target_of(find_run(workspace.store, "last")))
         accepted = accept_change(process, process.settle(), stage, workspace)
         run = find_run(workspace.store, accepted.run).name
+    function = process.require(stage).__wrapped__
     changes = [
-        PartChange(name=change.name, kind=change.kind, what=change.what, diff=diff_text(change))
+        PartChange(name=change.name, kind=change.kind, what=change.what, diff=diff_text(_with_text(change, function)))
         for change in accepted.changes
     ]
     if options().json:
         return show_json({"stage": stage, "run": run, "accepted": changes})
     head = f"accepted {counted(len(changes), 'change')} of stage {safe(stage)}: what run {safe(run)} did stands"
     return show([head, *changes_lines(changes, screen())])
+
+
+def _with_text(change: Change, function: object) -> Change:
+    """The change with the source of today's part, for its diff."""
+    return change if change.new is None else change._replace(new=with_texts([change.new], function)[0])
 
 
 def _target_of(run: RunRow) -> str:

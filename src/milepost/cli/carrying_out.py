@@ -6,11 +6,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import TypedDict
 
 from milepost.cli.following import Following
-from milepost.cli.opening import now
+from milepost.cli.opening import now, show_json
 from milepost.cli.options import options
 from milepost.cli.trouble import complain, exit_code
 from milepost.errors import Cancelled
@@ -19,7 +18,6 @@ from milepost.kernel.workspace import Workspace
 from milepost.process.definition import Process
 from milepost.terminal.sentences import resume_command, summary
 from milepost.views.runs import find_run, run_detail
-from milepost.views.view import to_json
 
 
 class How(TypedDict, total=False):
@@ -37,7 +35,7 @@ def carry_out(load: Callable[[], tuple[Process, Mapping[str, object]]], workspac
     """Load, run, show; the exit code. What fails before a run was claimed is raised."""
     claimed: list[Run] = []
     error: BaseException | None = None
-    with _json_alone() as document, Following(quiet=options().json) as face:
+    with _output_alone(), Following(quiet=options().json) as face:
         process, decisions = load()
 
         def begin(run: Run, place: Workspace) -> None:
@@ -51,20 +49,14 @@ def carry_out(load: Callable[[], tuple[Process, Mapping[str, object]]], workspac
                 raise
             error = caught
     with contextlib.suppress(BrokenPipeError):
-        _conclude(claimed[0], workspace, face, error, document)
+        _conclude(claimed[0], workspace, face, error)
     return 0 if error is None else exit_code(error)
 
 
-def _conclude(
-    run: Run,
-    workspace: Workspace,
-    face: Following,
-    error: BaseException | None,
-    document: Callable[[str], None],
-) -> None:
+def _conclude(run: Run, workspace: Workspace, face: Following, error: BaseException | None) -> None:
     detail = run_detail(workspace.store, find_run(workspace.store, run.id), workspace.path / "runs", now=now())
     if options().json:
-        return document(to_json(detail) + "\n")
+        return show_json(detail)
     lines = summary(detail, face.screen, session_seconds=detail.sessions[-1].seconds if detail.sessions else None)
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
@@ -79,27 +71,17 @@ def _conclude(
 
 
 @contextlib.contextmanager
-def _json_alone() -> Iterator[Callable[[str], None]]:
-    """With --json, standard output carries the document and nothing else: what the user's code and its workers
-    print goes to standard error meanwhile. Gives what writes the document."""
+def _output_alone() -> Iterator[None]:
+    """With --json, what the user's code and its workers print goes to standard error: the document comes alone."""
     if not options().json:
-        yield lambda text: None
+        yield
         return
     sys.stdout.flush()
+    real = os.dup(1)
+    os.dup2(2, 1)
     try:
-        real = os.dup(1)
-        os.dup2(2, 1)
-    except OSError:
-        yield lambda text: None
-        return
-    try:
-        yield partial(_write_to, real)
+        yield
     finally:
         sys.stdout.flush()
         os.dup2(real, 1)
         os.close(real)
-
-
-def _write_to(descriptor: int, text: str) -> None:
-    with open(descriptor, "w", closefd=False, encoding="utf-8") as stream:
-        stream.write(text)

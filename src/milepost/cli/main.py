@@ -101,8 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except BaseException as error:
         code = leave(error, debug=said.debug, json=said.json)
-    if isinstance(code, int) and code in (130, 141, 143):
-        _flush_or_forget()
+    _flush_or_forget()
     sys.exit(code if isinstance(code, int) else 0)
 
 
