@@ -81,6 +81,47 @@ def test_running_the_stage_does_not_change_its_key(world):
     assert "code:late.double" in {part.name for part in before.parts}
 
 
+def test_names_that_only_the_run_makes_do_not_change_the_key(world):
+    """A global, cell, attribute or class attribute that is first set while the stage runs is state from the start."""
+    world.write(
+        other="",
+        sales=(
+            "import other\nclass A:\n    __slots__ = ('n', '__dict__')\n    def up(self):\n        A.made = 1\n"
+            "        self.n = self.x = 2\na = A()\n"
+            "def make():\n    def set_it():\n        nonlocal cell\n        cell = 1\n    def get_it(): return cell\n"
+            "    if False: cell = 0\n    return set_it, get_it\nset_it, get_it = make()\n"
+            "def stage(x):\n    global NEW\n    set_it()\n    NEW = get_it()\n    other.NEW = NEW\n    a.up()\n"
+            "    return NEW, other.NEW, A.made, a.x\n"
+        ),
+    )
+    module = world.load()
+    before = code_parts(module.stage, version_of=lambda package: None)
+    module.stage(1)
+    after = code_parts(module.stage, version_of=lambda package: None)
+    assert before.parts == after.parts
+    assert {"global sales.NEW", "global other.NEW"} <= set(before.state)
+
+
+def test_a_container_with_attributes_counts_by_its_content(world):
+    """A user's dict whose own attributes are written still counts by what is in it."""
+    source = (
+        "class Table(dict):\n    def look(self, x):\n        self.hits = 1\n        return self[x]\n"
+        "t = Table(a=1)\ndef stage(x): return t.look(x)\n"
+    )
+    assert world.edit(source, "a=1", "a=2") == {"global:sales.t"}
+    own = (
+        "class Model:\n    def __init__(self, v): self.v, self.n = v, 0\n    def up(self): self.n += 1\n"
+        "    def __milepost_key__(self): return self.v\nm = Model(1)\ndef stage(x): return m.up()\n"
+    )
+    assert world.edit(own, "Model(1)", "Model(2)") == {"global:sales.m"}
+
+
+def test_values_of_a_package_bring_its_version(world):
+    """A global array or model counts with the version of the package whose methods it has."""
+    world.write(sales="import numpy\nA = [{'x': numpy.zeros(2)}]\ndef stage(x): return A\n")
+    assert {"package:numpy", "global:sales.A"} <= {part.name for part in world.parts().parts}
+
+
 def test_a_global_that_cannot_be_keyed_is_said(world):
     """A global without a fingerprint is named with its place, and the stage is not reused."""
     world.write(

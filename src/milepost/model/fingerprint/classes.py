@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partialmethod
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from milepost.errors import UnkeyableError
 from milepost.model.fingerprint.annotations import annotation_facts
 from milepost.model.fingerprint.fields import declared_fields
 from milepost.model.fingerprint.flow import flow_of
-from milepost.model.fingerprint.modules import is_user_globals, module_label
+from milepost.model.fingerprint.functions import function_facts
+from milepost.model.fingerprint.modules import is_standard, is_user_globals, module_label
 from milepost.model.fingerprint.writes import Place, is_harmless, is_user_class, self_written
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _DESCRIPTORS = (MemberDescriptorType, GetSetDescriptorType)
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "__init_subclass__", "__set_name__"})
 _PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), bytearray, range, slice})
 _DEPTH = 20
+_STATE = "state"
 
 
 def class_facts(reach: Reach, cls: type, name: str) -> list[str]:
@@ -48,7 +50,9 @@ def class_facts(reach: Reach, cls: type, name: str) -> list[str]:
         if is_made and _is_made(value):
             continue
         if _counts(attribute, value):
-            facts.append(f"{attribute}={_attribute(reach, cls, name, attribute, value)}")
+            fact = _attribute(reach, cls, name, attribute, value)
+            if fact is not _STATE:  # what is only made while the code runs must not count by being there
+                facts.append(f"{attribute}={fact}")
     return facts
 
 
@@ -109,7 +113,7 @@ def _method(reach: Reach, cls: type, name: str, attribute: str, function: Functi
                 place = self_written(write, cls, is_class=is_class)
                 if place is not None:
                     reach.written.add(place)
-    facts = reach.function_facts(function, f"{name}.{attribute}")
+    facts = function_facts(reach, function, f"{name}.{attribute}")
     return "(" + ";".join(f"{len(fact)}:{fact}" for fact in facts) + ")"
 
 
@@ -121,7 +125,7 @@ def _data(reach: Reach, cls: type, name: str, attribute: str, value: object) -> 
     harmless = is_harmless(value) if type(value) not in _PLAIN else None
     if place in reach.written or harmless:
         reach.state[label + (f" (a {harmless})" if harmless else "")] = None
-        return "state"
+        return _STATE
     reach.counted.add(place)
     try:
         return reach.reference(value) if is_code(value) else reach.value(value)
@@ -144,7 +148,7 @@ _unknown: dict[str, dict[str, object]] = {}
 
 
 def classes_in(value: object) -> list[type]:
-    """The user's classes of which `value` holds instances, in the order they are met."""
+    """The classes, other than Python's, of which `value` holds instances, in the order they are met."""
     found: dict[type, None] = {}
     _collect(value, found, set(), 0)
     return list(found)
@@ -155,20 +159,29 @@ def _collect(value: object, found: dict[type, None], seen: set[int], depth: int)
     if cls in _PLAIN or depth > _DEPTH or id(value) in seen:
         return
     seen.add(id(value))
-    if is_user_class(cls) and not isinstance(value, type):
+    if not isinstance(value, type) and cls not in found and not _is_pythons(cls):
         found[cls] = None
-        _collect_all(_held_by(value), found, seen, depth)
+    if is_user_class(cls):
+        _collect_all(list(_held_by(value)), found, seen, depth)
     if isinstance(value, dict):
-        _collect_all(value.keys(), found, seen, depth)
-        _collect_all(value.values(), found, seen, depth)
+        _collect_all(list(value.keys()), found, seen, depth)
+        _collect_all(list(value.values()), found, seen, depth)
     elif isinstance(value, list | tuple):
         _collect_all(value, found, seen, depth)
-    elif isinstance(value, set | frozenset):  # of the classes of its elements, by name: its own order is none
-        some = {type(element): element for element in value if type(element) not in _PLAIN}
-        _collect_all((some[one] for one in sorted(some, key=str)), found, seen, depth)
+    elif isinstance(value, set | frozenset):  # its own order is none: one of each class, by name
+        some = {type(element): element for element in value}
+        _collect_all([some[one] for one in sorted(some, key=str)], found, seen, depth)
 
 
-def _collect_all(values: Iterable[object], found: dict[type, None], seen: set[int], depth: int) -> None:
+def _is_pythons(cls: type) -> bool:
+    return not is_user_class(cls) and is_standard(str(cls.__module__))
+
+
+def _collect_all(
+    values: list[object] | tuple[object, ...], found: dict[type, None], seen: set[int], depth: int
+) -> None:
+    if _PLAIN.issuperset(map(type, values)):
+        return
     for value in values:
         if type(value) not in _PLAIN:
             _collect(value, found, seen, depth + 1)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from xxhash import xxh3_128_hexdigest
 
 from milepost.errors import UnkeyableError
-from milepost.model.fingerprint.annotations import annotations_of
 from milepost.model.fingerprint.bytecode import constant
 from milepost.model.fingerprint.classes import class_facts, classes_in, namespace_of
-from milepost.model.fingerprint.flow import Origin, flow_of
-from milepost.model.fingerprint.imports import imported_module
+from milepost.model.fingerprint.functions import INNER, function_facts, inner_name, is_empty
+from milepost.model.fingerprint.held import custom_state, has_hidden_state, state_items
 from milepost.model.fingerprint.modules import (
     globals_label,
     is_standard,
@@ -23,17 +22,11 @@ from milepost.model.fingerprint.modules import (
 )
 from milepost.model.fingerprint.parts import Part
 from milepost.model.fingerprint.values import digest
-from milepost.model.fingerprint.writes import Place, is_changed_by, is_harmless, is_user_class, place_written
+from milepost.model.fingerprint.writes import Place, is_changed_by, is_harmless, is_user_class
 
 VersionOf = Callable[[str], str | None]
-# What a module says about itself: not the same in `python sales.py` and an import, and no data.
-_ABOUT_MODULES = frozenset({
-    "__name__", "__file__", "__doc__", "__spec__", "__package__", "__loader__", "__path__", "__cached__",
-    "__builtins__", "__annotations__", "__debug__", "__build_class__", "__import__", "__class__",
-})  # fmt: skip
 _CODE_TYPES = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, staticmethod, classmethod, property)
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
-_INNER = ("__wrapped__", "py_func", "pyfunc")  # under which wrappers written in C keep the function
 
 
 class Reach:
@@ -51,8 +44,8 @@ class Reach:
         self.counted: set[Place] = set()  # whose values are in a part
         self._instances: list[tuple[object, set[str]]] = []  # with the attributes that were left out
         self._version_of = version_of
-        self._skipped = frozenset(skip_defaults)
-        self._names: dict[int, tuple[object, str]] = {}  # holds the thing too, so that its id stays its own
+        self.skipped = frozenset(skip_defaults)
+        self.names: dict[int, tuple[object, str]] = {}  # holds the thing too, so that its id stays its own
         self._taken: set[str] = set()
         self._labels: dict[int, str] = {}
         self._code: deque[Callable[[], None]] = deque()
@@ -77,22 +70,23 @@ class Reach:
         thing = _unwrapped_stage(thing)
         if isinstance(thing, partial):
             self.begin(thing.func, name)
-            self._value_part(f"closure:{_after(name)}partial", (thing.args, thing.keywords))
+            self._value_part(f"closure:{inner_name(name)}partial", (thing.args, thing.keywords))
         elif isinstance(thing, MethodType):
             self.begin(thing.__func__, name)
-            self._value_part(f"closure:{_after(name)}self", thing.__self__)
+            self._value_part(f"closure:{inner_name(name)}self", thing.__self__)
         elif isinstance(thing, FunctionType) and is_user_globals(thing.__globals__):
-            self._enter_function(thing, name)
+            self.enter_function(thing, name)
         elif _inner(thing) is not None:
             self.begin(_inner(thing), name)
         else:
-            self._code.append(lambda: self._add(name, "code", [self._bound(thing)], thing))
+            self._code.append(lambda: self._add(name, "code", [self.bound(thing)], thing))
 
-    def _bound(self, thing: object) -> str:
+    def bound(self, thing: object, name: str = "the function") -> str:
+        """A reference to code, or the digest of a value; what has neither makes the stage unkeyable."""
         try:
             return self.reference(thing) if is_code(thing) else self.value(thing)
         except UnkeyableError as error:
-            self.unkeyable[f"the function: {error}"] = None
+            self.unkeyable[f"{name}: {error}"] = None
             return "unkeyable"
 
     # Names
@@ -110,13 +104,13 @@ class Reach:
             self.modules[known] = None
         return known
 
-    def _name(self, thing: object, wanted: str) -> str:
+    def name(self, thing: object, wanted: str) -> str:
         name, number = wanted, 1
         while name in self._taken:
             number += 1
             name = f"{wanted}#{number}"
         self._taken.add(name)
-        self._names[id(thing)] = thing, name
+        self.names[id(thing)] = thing, name
         return name
 
     def _add(self, name: str, kind: str, facts: Iterable[str], thing: object) -> None:
@@ -129,7 +123,7 @@ class Reach:
     def reference(self, thing: object) -> str:
         """The name of a function, class or module; reaches it. Raises UnkeyableError for what has no name."""
         thing = _unwrapped_stage(thing)
-        known = self._names.get(id(thing))
+        known = self.names.get(id(thing))
         if known is not None:
             return known[1]
         if isinstance(thing, FunctionType):
@@ -173,21 +167,21 @@ class Reach:
     def _function(self, function: FunctionType) -> str:
         if not is_user_globals(function.__globals__):
             return self._foreign_function(function)
-        name = self._name(function, f"code:{self.label(function.__globals__)}.{function.__qualname__}")
-        self._enter_function(function, name)
+        name = self.name(function, f"code:{self.label(function.__globals__)}.{function.__qualname__}")
+        self.enter_function(function, name)
         return name
 
-    def _enter_function(self, function: FunctionType, name: str) -> None:
-        self._names[id(function)] = function, name
+    def enter_function(self, function: FunctionType, name: str) -> None:
+        self.names[id(function)] = function, name
         self._taken.add(name)
         self.label(function.__globals__)
-        self._code.append(lambda: self._add(name, "code", self.function_facts(function, name), function))
+        self._code.append(lambda: self._add(name, "code", function_facts(self, function, name), function))
 
     def _class(self, cls: type) -> str:
         if not is_user_class(cls):
             self.package(str(cls.__module__))
             return f"{cls.__module__}.{cls.__qualname__}"
-        name = self._name(cls, f"class:{self.label(namespace_of(cls), str(cls.__module__))}.{cls.__qualname__}")
+        name = self.name(cls, f"class:{self.label(namespace_of(cls), str(cls.__module__))}.{cls.__qualname__}")
         self._code.append(lambda: self._add(name, "class", class_facts(self, cls, name), cls))
         return name
 
@@ -211,14 +205,14 @@ class Reach:
         module = str(function.__globals__.get("__name__") or function.__module__)
         self.package(module)
         name = f"{module}.{function.__qualname__}"
-        self._names[id(function)] = function, name
-        inner = [cell.cell_contents for cell in function.__closure__ or () if not _is_empty(cell)]
+        self.names[id(function)] = function, name
+        inner = [cell.cell_contents for cell in function.__closure__ or () if not is_empty(cell)]
         inner += [function.__dict__[one] for one in ("__wrapped__", "registry") if one in function.__dict__]
         if not any(_is_users_code(thing) for thing in inner):
             return name
         facts = [self._if_keyable(thing) for thing in inner]
         full = f"{name}({','.join(facts)})"
-        self._names[id(function)] = function, full
+        self.names[id(function)] = function, full
         return full
 
     def _if_keyable(self, thing: object) -> str:
@@ -246,111 +240,22 @@ class Reach:
         self.package(str(module or kind.__module__))
         return f"{module or kind.__module__}.{name}"
 
-    # What a function is
-
-    def function_facts(self, function: FunctionType, name: str) -> list[str]:
-        """Its instructions, and what each name in them stands for."""
-        flow = flow_of(function.__code__)
-        reads = ((".".join((read.kind, read.root, *read.chain)), read) for read in flow.reads)
-        facts = [flow.digest.hex(), *(f"{text}={self._resolved(function, read)}" for text, read in reads)]
-        facts += self._closure_facts(function, name)
-        facts += self._default_facts(function, name)
-        facts += annotations_of(self, function)
-        wrapped = function.__dict__.get("__wrapped__")
-        if wrapped is not None:
-            facts.append(f"wraps={self._wrapped(wrapped, name)}")
-        self.written |= {place for write in flow.writes if (place := self._place_written(function, write))}
-        return facts
-
-    def _wrapped(self, wrapped: object, name: str) -> str:
-        is_own = name == "code" or name.startswith("code:__wrapped__")
-        if not is_own or not isinstance(wrapped, FunctionType) or not is_user_globals(wrapped.__globals__):
-            return self._bound(wrapped)
-        if id(wrapped) not in self._names:  # the stage under its decorator: it too goes without its name
-            self._enter_function(
-                wrapped, self._name(wrapped, f"{name}:__wrapped__" if name == "code" else f"{name}.__wrapped__")
-            )
-        return self._names[id(wrapped)][1]
-
-    def _closure_facts(self, function: FunctionType, name: str) -> list[str]:
-        facts = []
-        wrapped = function.__dict__.get("__wrapped__")
-        if wrapped is not None:
-            self._wrapped(wrapped, name)
-        for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
-            if _is_empty(cell):
-                facts.append(f"closure {variable} is empty")
-            else:
-                place = Place("cell", id(cell))
-                facts.append(
-                    f"closure {variable}={self._kept(cell.cell_contents, place, 'closure', _after(name) + variable)}"
-                )
-        return facts
-
-    def _default_facts(self, function: FunctionType, name: str) -> list[str]:
-        code, given = function.__code__, function.__defaults__ or ()
-        positional = code.co_varnames[: code.co_argcount]
-        defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True))
-        defaults |= function.__kwdefaults__ or {}
-        skipped = self._skipped if name == "code" or name.startswith("code:__wrapped__") else frozenset()
-        facts = []
-        for parameter, value in sorted(defaults.items()):
-            if parameter not in skipped:
-                place = Place("default", id(function), parameter)
-                facts.append(f"default {parameter}={self._kept(value, place, 'default', _after(name) + parameter)}")
-        return facts
-
-    def _resolved(self, function: FunctionType, origin: Origin) -> str:
-        """What a name of the function stands for now."""
-        chain, namespace = origin.chain, function.__globals__
-        if origin.kind == "import":
-            return self._through_import(origin, namespace)
-        if origin.kind == "cell":
-            found = _cell_content(function, origin.root)
-            return self._through(found, chain) if isinstance(found, ModuleType) else ""
-        if origin.root in _ABOUT_MODULES:
-            return "about the module"
-        if origin.root not in namespace:
-            return "built in" if _is_builtin(namespace, origin.root) else "missing"
-        return self._at(namespace, origin.root, chain)
-
-    def _through_import(self, origin: Origin, namespace: dict[str, object]) -> str:
-        module = imported_module(origin.root, origin.level, namespace)
-        if isinstance(module, str):  # not the user's, so not imported for this
-            self.package(module)
-            return f"module:{module}"
-        return "missing" if module is None else self._through(module, origin.chain)
-
-    def _through(self, thing: object, chain: tuple[str, ...]) -> str:
-        """`module.name.name`: as far as modules go."""
-        if not chain or not isinstance(thing, ModuleType) or not is_user_globals(vars(thing)):
-            return self._bound(thing)
-        if chain[0] in _ABOUT_MODULES:
-            return "about the module"
-        if chain[0] in vars(thing):
-            return self._at(vars(thing), chain[0], chain[1:])
-        submodule = (
-            imported_module(f"{thing.__name__}.{chain[0]}", 0, vars(thing)) if hasattr(thing, "__path__") else None
-        )
-        return "missing" if submodule is None or isinstance(submodule, str) else self._through(submodule, chain[1:])
-
-    def _at(self, namespace: dict[str, object], name: str, chain: tuple[str, ...]) -> str:
-        thing = namespace[name]
-        if isinstance(thing, ModuleType):
-            return self._through(thing, chain)
-        if isinstance(thing, FunctionType) and chain and chain[0] in thing.__dict__ and chain[0] not in _INNER:
-            place = Place("attribute", id(thing), chain[0])
-            self._kept(thing.__dict__[chain[0]], place, "global", f"{self.label(namespace)}.{name}.{chain[0]}")
-        return self._kept(thing, Place("global", id(namespace), name), "global", f"{self.label(namespace)}.{name}")
-
     # Values
 
-    def _kept(self, thing: object, place: Place, kind: str, name: str) -> str:
+    def kept(self, thing: object, place: Place, kind: str, name: str) -> str:
         """What a global, cell or default stands for: code by reference, data as a part of its own."""
         if is_code(thing) and place not in self.written:
             self.counted.add(place)
-            return self._bound(thing)
+            return self.bound(thing, f"{kind} {name}")
         self._value_part(f"{kind}:{name}", thing, place)
+        return f"{kind}:{name}"
+
+    def missing(self, place: Place, kind: str, name: str) -> str:
+        """What a name without a value stands for: nothing, or state that reached code is going to make."""
+        if place not in self.written:
+            self.counted.add(place)
+            return "missing"
+        self.state[f"{kind} {name}"] = None
         return f"{kind}:{name}"
 
     def _value_part(self, name: str, thing: object, place: Place | None = None) -> None:
@@ -384,16 +289,15 @@ class Reach:
         attributes = self._written_attributes(thing)
         if is_user_class(type(thing)):
             self._instances.append((thing, attributes))
-        own = getattr(thing, "__dict__", None)
-        if not attributes or own is None:
+        if not attributes or not _is_fields_alone(type(thing)):
             return None
-        held = {} if "" in attributes else {name: value for name, value in own.items() if name not in attributes}
-        return (type(thing), held)
+        held = {name: value for name, value in state_items(thing) if name not in attributes}
+        return type(thing), {} if "" in attributes else held
 
     def _written_attributes(self, thing: object) -> set[str]:
-        if not is_user_class(type(thing)) or isinstance(thing, type):
+        if not is_user_class(type(thing)) or isinstance(thing, type) or not _is_fields_alone(type(thing)):
             return set()
-        own = getattr(thing, "__dict__", {})
+        own = dict(state_items(thing))
         written = {place.name for place in self.written if place.kind == "attribute" and place.owner == id(thing)}
         roots = {id(cls) for cls in type(thing).__mro__}
         for place in self.written:
@@ -403,30 +307,15 @@ class Reach:
                 written.add(place.name)
         return written
 
-    def _place_written(self, function: FunctionType, write: Origin) -> Place | None:
-        namespace = function.__globals__
-        if write.kind == "parameter":
-            return place_written(write, None, Place("default", id(function), write.root)) if not write.by else None
-        if write.kind == "rebound":
-            return Place("global", id(namespace), write.root)
-        if write.kind == "global" and write.root in namespace:
-            return place_written(write, namespace[write.root], Place("global", id(namespace), write.root))
-        if write.kind == "import":
-            module = imported_module(write.root, write.level, namespace)
-            if isinstance(module, ModuleType):
-                return place_written(write, module, Place("module", id(module)))
-        if "cell" in write.kind and write.root in function.__code__.co_freevars:
-            cell = (function.__closure__ or ())[function.__code__.co_freevars.index(write.root)]
-            place = Place("cell", id(cell))
-            if write.kind == "rebound cell":
-                return place
-            return None if _is_empty(cell) else place_written(write, cell.cell_contents, place)
-        return None
-
 
 def is_code(thing: object) -> bool:
     """Whether a thing counts by what it does rather than by value."""
     return isinstance(thing, _CODE_TYPES) or _inner(thing) is not None or _is_stage(thing)
+
+
+def _is_fields_alone(cls: type) -> bool:
+    """Whether an instance is its attributes: the class neither says itself what counts nor is a container."""
+    return not (hasattr(cls, "__milepost_key__") or custom_state(cls) or has_hidden_state(cls))
 
 
 def _is_stage(thing: object) -> bool:
@@ -443,7 +332,7 @@ def _inner(thing: object) -> object:
     """The function inside a wrapper that is none itself: of lru_cache, numba, numpy.vectorize."""
     if isinstance(thing, FunctionType | type | ModuleType) or type(thing).__module__ == "builtins":
         return None
-    for name in _INNER:
+    for name in INNER:
         try:
             inner = getattr(thing, name, None)
         except Exception:  # a foreign object's attributes may raise anything
@@ -460,29 +349,3 @@ def _is_users_code(thing: object) -> bool:
     if isinstance(thing, MethodType):
         return _is_users_code(thing.__func__)
     return isinstance(thing, type) and is_user_class(thing)
-
-
-def _is_empty(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - asking is how an empty cell is found
-    except ValueError:
-        return True
-    return False
-
-
-def _cell_content(function: FunctionType, name: str) -> object:
-    names = function.__code__.co_freevars
-    cell = (function.__closure__ or ())[names.index(name)] if name in names else None
-    return None if cell is None or _is_empty(cell) else cell.cell_contents
-
-
-def _is_builtin(namespace: Mapping[str, object], name: str) -> bool:
-    builtins = namespace.get("__builtins__")
-    known = vars(builtins) if isinstance(builtins, ModuleType) else builtins
-    return isinstance(known, dict) and name in known
-
-
-def _after(name: str) -> str:
-    """How closures and defaults of a part are called: those of the stage itself by their name alone."""
-    _, _, rest = name.partition(":")
-    return f"{rest}." if rest else ""
