@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from milepost.store.objects import Objects
 
 FOLDER = ".milepost"
+LAST_MADE = "logs"
 
 
 class Workspace:
@@ -59,14 +59,14 @@ class Workspace:
         config = ProcessingConfig.from_environment()
         chosen = Path(path) if path is not None else find_workspace(config)
         chosen = chosen.expanduser().absolute()
-        if not chosen.exists():
-            if not create or read_only:
-                raise WorkspaceError(
-                    f"no workspace at {chosen}; start a run here, "
-                    "or name another with --workspace or MILEPOST_WORKSPACE"
-                )
+        if chosen.exists():
+            _refuse_foreign(chosen)
+        elif read_only or not create:
+            raise WorkspaceError(
+                f"no workspace at {chosen}; start a run here, or name another with --workspace or MILEPOST_WORKSPACE"
+            )
+        if not read_only and not (chosen / LAST_MADE).exists():  # also when who began to make it was killed
             _make(chosen)
-        _refuse_foreign(chosen)
         return cls(chosen.resolve(), config=config, read_only=read_only)
 
     def __enter__(self) -> Workspace:
@@ -149,19 +149,17 @@ def _is_usable(folder: Path, device: int) -> bool:
 
 
 def _make(path: Path) -> None:
+    """Make the folders; their names are on the disk before anything is acknowledged in them."""
+    from milepost.store.files import make_folder, sync_folder
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for folder in _folders(path):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(path)
         (path / ".gitignore").write_text("*\n")
+        for name in ("objects", "runs", LAST_MADE):
+            (path / name).mkdir(mode=0o700, exist_ok=True)
+        sync_folder(path)
     except OSError as error:
         raise WorkspaceError(f"cannot make a workspace at {path}: {error.strerror or error}") from error
-
-
-def _folders(path: Path) -> Iterator[Path]:
-    yield path
-    for name in ("objects", "runs", "logs"):
-        yield path / name
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -55,6 +55,18 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder of our own and those above it; their names survive a power cut when this returns."""
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(each, 0o700)
+        with contextlib.suppress(PermissionError):  # somebody else's, who let us write but not read
+            sync_folder(each.parent.resolve())
+
+
 def set_aside(path: Path) -> Path | None:
     """Move a damaged file out of the way; where it went, or None when somebody else did."""
     aside = path.with_name(f"{path.name}{DAMAGED}{time.time_ns()}")

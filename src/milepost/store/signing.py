@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from milepost.errors import WorkspaceError
+from milepost.store.files import make_folder, sync_folder
 
 KEY_BYTES = 32
 FOREIGN = b""  # the key of a store that was made elsewhere: data is read, pickles are refused
@@ -48,7 +49,8 @@ def signing_key(store_id: str, *, create: bool) -> bytes:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.exists():
+            make_folder(folder)
     except OSError as error:
         raise WorkspaceError(f"cannot make the folder for keys, {folder}: {error.strerror}") from error
 
@@ -106,15 +108,7 @@ def _create(path: Path) -> bytes:
             pass
         finally:
             os.unlink(temporary)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise WorkspaceError(f"cannot write the key {path}: {error.strerror}") from error
     return _read(path)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
