@@ -152,6 +152,13 @@ def test_help_names_every_command_and_exit_code(milepost: Command) -> None:
         assert f"  {command} " in said
 
 
+def test_the_version_is_the_packages(milepost: Command) -> None:
+    """`milepost --version` needs no workspace and no installed metadata."""
+    from milepost import __version__
+
+    assert milepost("--version").stdout == f"milepost {__version__}\n"
+
+
 def test_help_loads_no_command() -> None:
     """Nor rich, nor the store."""
     code = (

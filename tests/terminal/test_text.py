@@ -138,8 +138,7 @@ def test_what_a_terminal_can_do_is_respected(
     assert (screen.live, screen.colour) == (live, colour)
 
 
-def test_a_screen_is_a_hundred_columns_when_nobody_knows() -> None:
+def test_a_screen_is_as_wide_as_columns_says() -> None:
     """COLUMNS is obeyed."""
-    assert screen_of(Terminal(False), {}).columns == 100  # type: ignore[arg-type]
     assert screen_of(Terminal(False), {"COLUMNS": "45"}).columns == 45  # type: ignore[arg-type]
     assert Screen().paint("a", Style.RED) == "a"

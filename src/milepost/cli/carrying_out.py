@@ -62,6 +62,8 @@ def _conclude(run: Run, workspace: Workspace, face: Following, error: BaseExcept
     sys.stdout.flush()
     if isinstance(error, Exception):
         complain(error, debug=options().debug)
+    if any(stage.traceback for stage in detail.stages):
+        sys.stdout.write(f"where it was raised: milepost show {run.name}\n")
     if error is None and detail.run.items_failed:
         sys.stdout.write(f"to try what failed again: milepost retry {run.name}\n")
     if error is not None:

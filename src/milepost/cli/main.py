@@ -71,9 +71,9 @@ class Commands(click.Group):
 
 def _print_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from milepost import __version__
 
-        click.echo(f"milepost {version('milepost')}")
+        click.echo(f"milepost {__version__}")
         ctx.exit()
 
 

@@ -76,7 +76,7 @@ def changes_lines(changes: Sequence[PartChange], screen: Screen) -> list[str]:
 def _reason(stage: StageWhy) -> str:
     text = stage.reason or "no reason was recorded"
     if stage.reused_from:
-        text += f"; the result of run {stage.reused_from}"
+        text += f"; run {stage.reused_from} made it"
     if stage.compared_with:
         text += f" (compared with run {stage.compared_with})"
     return text

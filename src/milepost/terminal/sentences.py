@@ -55,7 +55,9 @@ def _told(what: str, told: list[str], screen: Screen) -> list[str]:
 
     lines: list[str] = []
     for text in told:
-        first, *rest = wrap(text, max(screen.columns - 12, 20), break_long_words=False, break_on_hyphens=False) or [""]
+        first, *rest = wrap(
+            text, max(min(screen.columns, 100) - 12, 20), break_long_words=False, break_on_hyphens=False
+        ) or [""]
         lines += [f"  {screen.paint(f'{what:<8}', Style.DIM)} {first}", *(" " * 11 + line for line in rest)]
     return lines
 
@@ -72,6 +74,8 @@ def _stopped(stage: StageView) -> str:
 
 def _failed(stage: StageView) -> str:
     where = f" after {counted(stage.items_done, 'item')}" if stage.items_done and not stage.is_done else ""
+    if stage.state is StageState.FAILED:  # its error is a paragraph of its own
+        return f"{safe(stage.stage)}{where}"
     return f"{safe(stage.stage)}{where}: {safe(stage.error or 'no message', limit=300)}"
 
 

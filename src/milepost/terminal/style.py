@@ -58,13 +58,13 @@ def screen_of(stream: TextIO, environment: Mapping[str, str] | None = None) -> S
 def _columns(stream: TextIO, environment: Mapping[str, str], is_terminal: bool) -> int:
     if environment.get("COLUMNS", "").isdigit() and int(environment["COLUMNS"]) > 0:
         return int(environment["COLUMNS"])
-    if not is_terminal:
-        return 100
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
+    try:  # a pipe to `less` or `head` is read on the terminal that standard error still is
+        return os.get_terminal_size(stream.fileno() if is_terminal else 2).columns or 80
     except (OSError, ValueError):
-        return 80
+        return 80 if is_terminal else PIPE_COLUMNS
 
+
+PIPE_COLUMNS = 160  # nobody looks at it as it comes: better long lines than lost words
 
 STATE_STYLES: Mapping[str, Style] = {
     "completed": Style.GREEN,
