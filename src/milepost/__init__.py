@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from milepost.kernel.handles import Run as Run
     from milepost.kernel.handles import Stage as Stage
     from milepost.kernel.workspace import Workspace as Workspace
-    from milepost.model.files import File as File
     from milepost.process.definition import Process as Process
     from milepost.process.stages import stage as stage
+
+    File = str  # so that `path: File = "orders.csv"` passes a type checker
 
 __version__ = "0.1.0"
 
