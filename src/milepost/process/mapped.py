@@ -225,7 +225,8 @@ class MappedJob:
             return None
         shown = "; ".join(redact(text) for text in self._failures[:SHOWN_FAILURES])
         rest = len(self._failures) - SHOWN_FAILURES
-        return f"{self.failed} items failed: {shown}" + (f"; and {rest} more" if rest > 0 else "")
+        items = "item" if self.failed == 1 else "items"
+        return f"{self.failed} {items} failed: {shown}" + (f"; and {rest} more" if rest > 0 else "")
 
     def _conclude(self) -> None:
         """End when every item has an outcome. With failed items the result may not be found again under its key."""

@@ -70,14 +70,12 @@ _WEIGHT = {"decision": 0, "file": 1, "code": 2, "class": 3, "global": 4, "versio
 def _phrase(change: Change) -> str:
     name = change.name.partition(":")[2] or change.name
     old, new = _text(change.old), _text(change.new)
-    if change.kind == "decision":
-        return f"{name} {old} → {new}"
     if change.kind == "upstream":
         return f"{new or old} has another result"
     if change.kind == "file":
         return f"file {new or old} changed"
-    if change.kind in ("package", "python", "version"):
-        return f"{name} {old} → {new}"
+    if change.kind in ("decision", "package", "python", "version"):
+        return f"{name} {old} → {new}" if old and new else f"{name} {new} is new" if new else f"{name} is gone"
     if change.name == "code":
         return "its code changed"
     return f"{name} {change.what}"
