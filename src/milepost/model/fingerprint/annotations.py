@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, get_type_hints
 
 from milepost.errors import UnkeyableError
 
@@ -26,21 +25,11 @@ def annotation_facts(reach: Reach, annotations: Mapping[str, object], namespace:
 def _evaluated(annotation: object, namespace: dict[str, object]) -> object:
     if not isinstance(annotation, str):
         return annotation
-    code = _compiled(annotation)
-    if code is None:
-        return annotation
+    holder = SimpleNamespace(__annotations__={"it": annotation})
     try:
-        return eval(code, namespace)  # what typing.get_type_hints does too
+        return get_type_hints(holder, namespace, include_extras=True)["it"]
     except Exception:  # a name that only a type checker imports
         return annotation
-
-
-@lru_cache(maxsize=4096)
-def _compiled(text: str) -> CodeType | None:
-    try:
-        return compile(text.strip(), "<annotation>", "eval", dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return None
 
 
 def canonical(reach: Reach, kind: object) -> str:
