@@ -13,10 +13,10 @@ from typing import Any
 from milepost.errors import UnknownRunError
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow
-from milepost.model.status import ProcessingStatus, RunState, StageState
+from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
 from milepost.views.alive import Seen, look
-from milepost.views.stages import StageView, by_run, fold_stages, stage_view
+from milepost.views.stages import StageView, by_run, done_in_ledger, fold_stages, stage_view
 from milepost.views.view import View, utc
 
 
@@ -119,11 +119,12 @@ def find_run(store: Store, words: str) -> RunRow:
 
 
 def run_detail(store: Store, run: RunRow, lock_folder: Path, *, now: float, exact: bool = True) -> RunDetail:
-    """One run with all that belongs to it. `exact` counts items in the ledger as well, which takes one scan of them."""
+    """One run with all that belongs to it. `exact`: items that a dead session left are counted in the ledger."""
     sessions = store.rows(SessionRow, run=run.id)
     seen = look(run, _newest(sessions), lock_folder, now)
-    counted = _done_in_ledger(store, run.id) if exact else {}
-    stages = _stages(store, fold_stages(store.rows(StageRow, run=run.id), seen.state), seen.state, counted)
+    rows = fold_stages(store.rows(StageRow, run=run.id), seen.state)
+    counted = done_in_ledger(store, rows) if exact and not seen.state.is_active else {}
+    stages = _stages(store, rows, seen.state, counted)
     return RunDetail(
         run=_line(run, sessions, stages, seen, now),
         target=run.target,
@@ -177,14 +178,6 @@ def _stages(store: Store, rows: Sequence[StageRow], state: RunState, counted: di
     recorded = {row.key: row.seconds for row in store.rows(ResultRow, key=keys)} if keys else {}
     names = {row.id: row.name for row in store.rows(RunRow, id=sources)} if sources else {}
     return tuple(stage_view(row, run_state=state, names=names, recorded=recorded, in_ledger=counted) for row in rows)
-
-
-def _done_in_ledger(store: Store, run: str) -> dict[str, int]:
-    done: dict[str, int] = {}
-    for (step, status), items in store.count_steps(run).items():
-        if ProcessingStatus(status).is_done:
-            done[step] = done.get(step, 0) + items
-    return done
 
 
 def _decisions(rows: Sequence[DecisionRow]) -> tuple[DecisionView, ...]:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from milepost.model.progress import fraction
 from milepost.model.rows import StageRow
-from milepost.model.status import RunState, StageState
+from milepost.model.status import ProcessingStatus, RunState, StageState
+from milepost.store.protocol import Store
 from milepost.views.view import View, utc
 
 
@@ -103,6 +104,16 @@ def _fraction(row: StageRow, done: int | None) -> float | None:
     if finished is None or row.items_total is None:
         return fraction(done=0.0, total=None, told=row.progress)
     return fraction(done=finished, total=row.items_total)
+
+
+def done_in_ledger(store: Store, rows: Iterable[StageRow]) -> dict[str, int]:
+    """Items that the ledger holds as done, for stages whose session could not write its last count."""
+    done: dict[str, int] = {}
+    for row in rows:
+        if row.state in (StageState.RUNNING, StageState.INTERRUPTED) and row.items_total is not None:
+            counts = store.count_steps(row.run, row.stage).items()
+            done[row.stage] = sum(items for (_, status), items in counts if ProcessingStatus(status).is_done)
+    return done
 
 
 def by_run(rows: Sequence[StageRow]) -> dict[str, list[StageRow]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from milepost.model.progress import Pace
 from milepost.model.rows import RunRow, SessionRow, StageRow
-from milepost.model.status import ProcessingStatus, RunState, StageState
+from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
 from milepost.views.runs import RunDetail, run_detail
-from milepost.views.stages import StageView, fold_stages
+from milepost.views.stages import StageView, done_in_ledger, fold_stages
 from milepost.views.view import View, utc
 
 
@@ -95,10 +95,7 @@ def continuation(store: Store, run: RunRow) -> Continuation | None:
     rows = [row for row in store.rows(StageRow, run=run.id) if row.epoch < run.epoch]
     stages = fold_stages(rows, RunState.INTERRUPTED)
     mapped = [row for row in stages if row.items_total is not None]
-    counted: dict[str, int] = {}
-    for (step, status), items in store.count_steps(run.id).items():
-        if ProcessingStatus(status).is_done:
-            counted[step] = counted.get(step, 0) + items
+    counted = done_in_ledger(store, mapped)
     return Continuation(
         session=session.epoch,
         end=session.end,
