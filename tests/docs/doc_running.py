@@ -111,7 +111,7 @@ class Walk:
     def _python_session(self) -> "subprocess.Popen[str]":
         if self._session is None:
             self._session = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("doc_session.py"))],
+                [sys.executable, "-c", Path(__file__).with_name("doc_session.py").read_text(encoding="utf-8")],
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.PIPE,
