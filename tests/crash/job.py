@@ -13,9 +13,10 @@ from pathlib import Path
 
 import milepost
 from milepost import Workspace
+from milepost.errors import WorkspaceError
 from milepost.model.rows import ResultRow, RunRow, StepRow
 
-SOURCE = '''
+SOURCE = """
 import os, time
 from milepost import Process, stage
 
@@ -51,7 +52,7 @@ def report(total, score):
     return {{"total": total, "count": len(score)}}
 
 sales = Process("sales", [orders, clean, score, total, report])
-'''
+"""
 
 
 class Job:
@@ -110,6 +111,7 @@ class Job:
             os.killpg(process.pid, number)
         said, _ = process.communicate(timeout=60)
         assert "Traceback" not in said, said
+        assert "error: " not in said, said
         return process.returncode
 
     def calls(self) -> Counter[str]:
@@ -121,7 +123,12 @@ class Job:
         if not (self.folder / ".milepost" / "ledger.db").exists():
             return set()
         with Workspace.open(self.folder / ".milepost", create=False, read_only=True) as workspace:
-            return {row.item for row in workspace.store.rows(StepRow) if row.status.is_done}
+            try:
+                store = workspace.store
+            except WorkspaceError as error:  # looked at before its maker has written its tables
+                assert "nothing in it yet" in str(error), error
+                return set()
+            return {row.item for row in store.rows(StepRow) if row.status.is_done}
 
     def result(self) -> object:
         os.environ["XDG_DATA_HOME"] = str(self.folder / "data")
