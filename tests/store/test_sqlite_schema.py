@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from milepost.errors import StoreDamaged, StoreTooNew, WorkspaceError
+from milepost.errors import StoreDamaged, StoreTooNew
 from milepost.model.rows import StepRow
 from milepost.store.migrations import Migration, latest, load
 from milepost.store.sqlite import SqliteStore
@@ -149,12 +149,3 @@ def test_two_processes_may_create_it_at_once(tmp_path: Path) -> None:
         store = SqliteStore.open(folder)
         assert len(store.rows(StepRow)) == 4
         store.close()
-
-
-def test_one_that_is_only_being_made_says_so_to_who_reads(tmp_path: Path) -> None:
-    """Between the file and its tables, and for good when its maker is killed there: nothing is in it yet."""
-    (tmp_path / "ledger.db").touch(mode=0o600)
-    with pytest.raises(WorkspaceError, match="nothing in it yet"):
-        SqliteStore.open(tmp_path, read_only=True)
-    SqliteStore.open(tmp_path).close()
-    SqliteStore.open(tmp_path, read_only=True).close()

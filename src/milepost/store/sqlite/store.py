@@ -88,10 +88,7 @@ class SqliteStore:
             return
         with self._connections.reader() as connection:
             schema.refuse_later(connection, latest())
-            found = schema.version(connection)
-            if not found:
-                raise WorkspaceError(f"ledger {self._path} has nothing in it yet: run something, then look again")
-            if found < latest():
+            if schema.version(connection) < latest():
                 raise WorkspaceError(f"ledger {self._path} is of an earlier Milepost: open it once for writing")
 
     def _prepare(self, connection: apsw.Connection) -> None:
