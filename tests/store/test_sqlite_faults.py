@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def fill(store: SqliteStore, name: str) -> int:
 
 
 def test_goes_on_when_space_returns(tmp_path: Path) -> None:
-    """On a full disk of 2 MiB each write is StoreFull and reads go on; after it grew, all acknowledged rows are there."""
+    """On a full disk each write is StoreFull and reads go on; after it grew, all acknowledged rows are there."""
     disk = tmp_path / "disk"
     disk.mkdir(mode=0o700)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", disk], check=True)
@@ -193,16 +194,17 @@ def test_knows_what_a_power_cut_could_undo(tmp_path: Path) -> None:
 def test_syncs_when_it_says(tmp_path: Path, durability: str, plain: int, durable: int, barrier: int) -> None:
     """The system calls: a plain write syncs at POWER only, a durable one at GROUP too, `sync` at every level."""
     code = (
-        "import os, sys; from milepost.store.sqlite import SqliteStore; from milepost.store.protocol import Durability\n"
+        "import os, sys; from milepost.store.sqlite import SqliteStore\n"
+        "from milepost.store.protocol import Durability\n"
         "from milepost.testing.store_contract import step_row\n"
         "store = SqliteStore.open(sys.argv[1], durability=Durability(sys.argv[2]))\n"
         "store.write([step_row('first')]); store.sync()\n"
-        "for work in (lambda: store.write([step_row()]), lambda: store.write([step_row()], durable=True), store.sync):\n"
+        "def plain(): store.write([step_row()])\n"
+        "def durable(): store.write([step_row()], durable=True)\n"
+        "for work in (plain, durable, store.sync):\n"
         "    os.write(2, b'MARK\\n'); work()\n"
         "os.write(2, b'MARK\\n'); os._exit(0)"
     )
-    import sys
-
     trace = tmp_path / "trace"
     command = ["strace", "-f", "-e", "trace=fsync,fdatasync,write", "-o", trace, sys.executable, "-c", code]
     subprocess.run([*command, tmp_path / "x.db", durability], check=True, capture_output=True)

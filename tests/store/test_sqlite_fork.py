@@ -67,7 +67,7 @@ def test_child_of_a_busy_parent_writes_and_nobody_loses_anything(tmp_path: Path)
 def test_child_goes_on_after_the_parent_has_closed(tmp_path: Path) -> None:
     """When the parent closes and others come and go, the log is not deleted under the child's commits.
 
-    A child that only forgets the parent's connections fails this: SQLite then takes the parent's file locks for its own.
+    A child that only forgets the parent's connections fails this: SQLite takes the parent's file locks for its own.
     """
     store = SqliteStore.open(tmp_path)
     store.write([step_row("parent")])
@@ -85,7 +85,8 @@ def test_child_goes_on_after_the_parent_has_closed(tmp_path: Path) -> None:
     os.read(ready[0], 1)
     store.close()
     other = (
-        "import sys; from milepost.store.sqlite import SqliteStore; from milepost.testing.store_contract import step_row\n"
+        "import sys; from milepost.store.sqlite import SqliteStore\n"
+        "from milepost.testing.store_contract import step_row\n"
         "store = SqliteStore.open(sys.argv[1]); store.write([step_row('other')]); store.close()"
     )
     subprocess.run([sys.executable, "-c", other, str(tmp_path)], check=True)

@@ -45,7 +45,7 @@ def test_items_are_found_before_and_after_they_are_indexed(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("small_portions")
 def test_dropped_steps_are_forgotten_everywhere(tmp_path: Path) -> None:
-    """After a drop, steps that take the freed numbers are found, and those dropped are not, by who had seen them too."""
+    """After a drop, steps that take the freed numbers are found, those dropped are not, by who saw them too."""
     writer, other = SqliteStore.open(tmp_path), SqliteStore.open(tmp_path, read_only=True)
     first = [f"a{n}" for n in range(70)]
     writer.write([step_row(item) for item in first])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -31,7 +32,8 @@ from milepost.store.protocol import Fence, Store, Wish
 
 DONE, FAILED = ProcessingStatus.SUCCESS, ProcessingStatus.FAILED
 STRANGE_TEXTS = (
-    "", ".", "../../etc/passwd", "a\0b", "\ud800 alone", "é\u0301", "\u202egnp.exe", "👩‍👩‍👧", "%s{}", "'; DROP TABLE steps --",
+    "", ".",
+    "../../etc/passwd", "a\0b", "\ud800 alone", "é\u0301", "\u202egnp.exe", "👩‍👩‍👧", "%s{}", "'; DROP TABLE steps --",
     "\r\n", "\x1b[31m", "x" * 4096, "123", "nan", "NULL",
 )  # fmt: skip
 STRANGE_FLOATS = (0.0, -0.0, 1e308, 5e-324, math.inf, -math.inf, math.nan, 2.0**53 + 2)
@@ -106,7 +108,7 @@ def same(expected: Row, found: Row | None) -> bool:
     """Equal but for the number that the store gave; NaN equals NaN."""
     if type(expected) is not type(found):
         return False
-    left, right = msgspec.structs.asdict(expected), msgspec.structs.asdict(found)  # type: ignore[arg-type]
+    left, right = msgspec.structs.asdict(expected), msgspec.structs.asdict(found)
     return all(name == "seq" or left[name] == right[name] or repr(left[name]) == repr(right[name]) for name in left)
 
 
@@ -228,7 +230,7 @@ class StoreContract:
         store.write(events[:1])
         found = store.rows(EventRow)
         assert [row.kind for row in found] == ["k0", "k1", "k2", "k3", "k4", "k0"]
-        assert all(a.seq < b.seq for a, b in zip(found, found[1:], strict=False))
+        assert all(a.seq < b.seq for a, b in pairwise(found))
         assert found[0].seq > 0
 
     def test_writes_all_or_nothing(self, store: Store) -> None:
@@ -248,7 +250,7 @@ class StoreContract:
     # Fences
 
     def test_refuses_who_lost_the_run(self, store: Store) -> None:
-        """A write under an epoch that is not the run's, or for a run that is gone, raises LeaseLost and writes nothing."""
+        """A write under an epoch that is not the run's, or for a run that is gone, is LeaseLost and writes nothing."""
         store.write([run_row(epoch=3)])
         assert store.write([step_row()], fence=Fence("run-1", 3)) == 1
         for fence in (Fence("run-1", 2), Fence("run-1", 4), Fence("gone", 1)):
@@ -357,8 +359,13 @@ class StoreContract:
         """Where none can be continued, the fresh run is inserted, under a name that is free."""
         store.write([run_row(1, state="completed"), run_row(2, decisions_hash="d2", state="failed")])
         locked: list[str] = []
+
+        def lock(run: str) -> bool:
+            locked.append(run)
+            return True
+
         fresh = run_row(3, name="brave-otter-1")
-        claim = store.claim(Wish(fresh=fresh, session=session_row()), lambda run: not locked.append(run))
+        claim = store.claim(Wish(fresh=fresh, session=session_row()), lock)
         assert locked == ["run-3"]
         assert claim.found is None
         assert (claim.run.id, claim.run.name, claim.run.epoch) == ("run-3", "brave-otter-1-2", 1)

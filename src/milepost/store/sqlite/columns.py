@@ -63,10 +63,11 @@ def _list_cell(value: object) -> str:
 
 def text_cell(text: str) -> str | bytes:
     """The text itself, or bytes when UTF-8 cannot hold it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "surrogatepass")
     return str.__str__(text)
 
 

@@ -31,7 +31,7 @@ DELETE FROM done_items WHERE (key, digest, seq) IN (SELECT key, digest, seq FROM
 SEQS_MAY_COME_AGAIN = """
 UPDATE meta SET drops = drops + 1, indexed_seq = min(indexed_seq, coalesce((SELECT max(seq) FROM steps), 0))
 """
-FIND = "SELECT max(seq) FROM done_items WHERE key = ? AND digest IN ({marks}) GROUP BY digest"
+FIND = "SELECT max(seq) FROM done_items WHERE key = ? AND digest IN carray(?) GROUP BY digest"
 
 
 class Tail:
@@ -45,9 +45,10 @@ class Tail:
     def find(self, connection: apsw.Connection, key: int, digests: Sequence[bytes]) -> list[int]:
         """The newest seqs, at most two of each, of done steps with this key and these digests; in a transaction."""
         self._follow(connection)
+        if not digests:
+            return []
         found = [self._seqs[key, digest] for digest in digests if (key, digest) in self._seqs]
-        marks = ", ".join("?" * len(digests))
-        found.extend(cast(int, row[0]) for row in fetch(connection, FIND.format(marks=marks), (key, *digests)))
+        found.extend(cast(int, row[0]) for row in fetch(connection, FIND, (key, apsw.carray(tuple(digests)))))
         found.sort()
         return found
 

@@ -18,9 +18,9 @@ from milepost.store.sqlite.columns import Cell, page, table, text_cell, to_cell,
 Batch = tuple[str, Sequence[tuple[Cell, ...]]]  # a statement, and what it binds for each row
 
 
-def fetch(connection: apsw.Connection, sql: str, bound: Sequence[Cell] = ()) -> list[tuple[Cell, ...]]:
+def fetch(connection: apsw.Connection, sql: str, bound: Sequence[object] = ()) -> list[tuple[Cell, ...]]:
     """All rows of a statement: no cursor stays open, for that would keep the log from being folded in."""
-    return cast("list[tuple[Cell, ...]]", connection.execute(sql, tuple(bound)).fetchall())
+    return cast("list[tuple[Cell, ...]]", connection.execute(sql, cast("tuple[Cell, ...]", tuple(bound))).fetchall())
 
 
 def number(connection: apsw.Connection, sql: str, bound: Sequence[Cell] = ()) -> int:

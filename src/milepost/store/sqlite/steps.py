@@ -1,36 +1,22 @@
-"""The steps, which are many: their own statements and a conversion that costs little."""
+"""The questions about steps, which are many: their own statements, each with the index that answers it."""
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import apsw
-from blake3 import blake3
 
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
-from milepost.store.digests import row_digest
 from milepost.store.kinds import DONE
-from milepost.store.sqlite.columns import (
-    Cell,
-    from_integer,
-    from_real,
-    from_text,
-    page,
-    text_cell,
-    to_cell,
-    where,
-)
+from milepost.store.sqlite.columns import Cell, from_integer, page, to_cell, where
 from milepost.store.sqlite.done import FORGET, SEQS_MAY_COME_AGAIN, Tail
 from milepost.store.sqlite.queries import fetch, snapshot
+from milepost.store.sqlite.step_cells import CODES, STATUSES, Found, decode, item_cells
 from milepost.store.sqlite.words import Words
-
-LONGEST_ITEM = 200  # characters; the index holds a hash of those beyond it
-STATUSES = tuple(ProcessingStatus)
-CODES: Mapping[ProcessingStatus, int] = {status: code for code, status in enumerate(STATUSES)}
-NAN = float("nan")
 
 INSERT = """
 INSERT INTO steps (run, step, item, attempt, status, key, digest, row_digest, seconds, at, address, error, result,
@@ -55,69 +41,6 @@ WHERE old.attempt < (SELECT max(attempt) FROM steps AS new
 GROUP BY old.step, old.status
 """
 
-Encoded = tuple[str, str, str, tuple[Cell, ...]]
-
-
-def encode(row: StepRow) -> Encoded:
-    """The words of a row (run, step, key) and its other cells, the digest among them."""
-    seconds, at = _plain(row.seconds), _plain(row.at)
-    code = CODES[row.status]
-    digest = row_digest(
-        (row.run, row.step, row.item, row.attempt, code, row.key, row.digest, seconds, at, row.address, row.error,
-         row.result)
-    )  # fmt: skip
-    item, long_item = item_cells(row.item)
-    return (row.run, row.step, row.key, (
-        item, to_cell(row.attempt), code, row.digest, digest, to_cell(seconds), to_cell(at), to_cell(row.address),
-        to_cell(row.error), row.result, long_item,
-    ))  # fmt: skip
-
-
-def with_words(encoded: Iterable[Encoded], numbers: Mapping[str, int]) -> list[tuple[Cell, ...]]:
-    """What INSERT binds."""
-    return [(numbers[run], numbers[step], *cells[:3], numbers[key], *cells[3:]) for run, step, key, cells in encoded]
-
-
-def decode(cells: Sequence[Cell], texts: Mapping[int, str]) -> tuple[StepRow, bool]:
-    """The row, and whether it is what was written."""
-    seq, run, step, item, attempt, status, key, digest, stored, seconds, at, address, error, result = cells
-    row = StepRow(
-        seq=cast(int, seq),
-        run=texts.get(cast(int, run), ""),
-        step=texts.get(cast(int, step), ""),
-        item=from_text(cast(str, item)),
-        attempt=from_integer(cast(int, attempt)),
-        status=STATUSES[cast(int, status)],
-        key=texts.get(cast(int, key), ""),
-        digest=cast(bytes, digest),
-        result=cast("bytes | None", result),
-        address=None if address is None else from_text(cast(str, address)),
-        error=None if error is None else from_text(cast(str, error)),
-        seconds=from_real(cast(float, seconds)),
-        at=from_real(cast(float, at)),
-    )
-    said = row_digest(
-        (row.run, row.step, row.item, row.attempt, status, row.key, digest, row.seconds, row.at, row.address, row.error,
-         result)
-    )  # fmt: skip
-    return row, said == stored
-
-
-def item_cells(item: str) -> tuple[Cell, Cell]:
-    """What the index holds for an item key, and the whole of a long one."""
-    if len(item) <= LONGEST_ITEM:
-        return text_cell(item), None
-    whole = item.encode("utf-8", "surrogatepass")
-    return b"\xff" + blake3(whole).digest(), text_cell(item)
-
-
-class Found(NamedTuple):
-    """What was read at a seq: None where it cannot be made out, and whether it is what was written."""
-
-    seq: int
-    row: StepRow | None
-    is_whole: bool
-
 
 class Steps:
     """Questions about steps, asked on a connection that the caller holds."""
@@ -138,28 +61,34 @@ class Steps:
         """The steps whose columns equal these."""
         condition, bound = self._where(connection, equal)
         end = page(condition, order="seq", after=after, limit=limit, newest=newest)
-        return [found.row for found in self.read(connection, end, bound) if found.row is not None]
+        return [row for _, row, _ in self.read(connection, end, bound) if row is not None]
 
-    def read(self, connection: apsw.Connection, end: str, bound: Sequence[Cell]) -> list[Found]:
+    def read(self, connection: apsw.Connection, end: str, bound: Sequence[object]) -> list[Found]:
         """The steps that the end of a SELECT names, each with whether it is what was written."""
         try:
             rows = fetch(connection, f"{SELECT} {end}", bound)
         except UnicodeDecodeError:  # a text that is damaged keeps the whole answer back: one by one
             seqs = fetch(connection, f"SELECT seq FROM steps {end}", bound)
             rows = [cells for (seq,) in seqs for cells in _readable(connection, seq)]
-        self._words.learn(connection, {cells[place] for cells in rows for place in WORDS if len(cells) > 1})
+        for place in WORDS:
+            self._words.learn(connection, {cells[place] for cells in rows if cells[1:]})
         texts = self._words.texts()
-        return [_found(cells, texts) for cells in rows]
+        return [decode(cells, texts) for cells in rows]
 
     def find_items(self, connection: apsw.Connection, key: str, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
         """Of these item digests, the newest done and undamaged step of each."""
         wanted = {digest for digest in digests if digest}
         with snapshot(connection):
             seqs = self._tail.find(connection, self._words.number(connection, key), list(wanted))
-            marks = ", ".join("?" * len(seqs))
-            read = self.read(connection, f"WHERE seq IN ({marks}) ORDER BY seq", seqs)
-        whole = [found.row for found in read if found.row is not None and found.is_whole]
+            read = self._at(connection, seqs)
+        whole = [row for _, row, is_whole in read if row is not None and is_whole]
         return {row.digest: row for row in whole if row.key == key and row.digest in wanted and row.status in DONE}
+
+    def _at(self, connection: apsw.Connection, seqs: Sequence[int]) -> list[Found]:
+        if not seqs:
+            return []
+        several = apsw.carray(array("q", seqs), flags=apsw.SQLITE_CARRAY_INT64)
+        return self.read(connection, "WHERE seq IN carray(?) ORDER BY seq", (several,))
 
     def last_attempts(self, connection: apsw.Connection, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         """The highest attempt of each item that has one."""
@@ -204,16 +133,3 @@ def _readable(connection: apsw.Connection, seq: Cell) -> list[tuple[Cell, ...]]:
         return fetch(connection, f"{SELECT} WHERE seq = ?", (seq,))
     except UnicodeDecodeError:
         return [(seq,)]
-
-
-def _found(cells: Sequence[Cell], texts: Mapping[int, str]) -> Found:
-    try:
-        row, is_whole = decode(cells, texts)
-    except (ValueError, TypeError, LookupError):  # a flipped bit can make anything of a cell
-        return Found(cast(int, cells[0]), None, False)
-    return Found(row.seq, row, is_whole)
-
-
-def _plain(number: float) -> float:
-    """The float as it comes back: one zero, one NaN."""
-    return (float(number) + 0.0) if number == number else NAN

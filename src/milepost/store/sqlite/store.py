@@ -21,6 +21,7 @@ from milepost.store.sqlite.columns import Cell, from_text, table, to_cell, where
 from milepost.store.sqlite.connection import Connections, check_library
 from milepost.store.sqlite.failures import translated
 from milepost.store.sqlite.queries import Batch, fetch, insert, ledger, number, refusal, select
+from milepost.store.sqlite.step_cells import encode
 from milepost.store.sqlite.words import Words
 from milepost.store.sqlite.writer import Writer
 
@@ -102,17 +103,16 @@ class SqliteStore:
 
     def write(self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False) -> int:
         groups = by_kind(rows)
-        encoded = [steps.encode(row) for row in cast("list[StepRow]", groups.pop(StepRow, []))]
+        step_rows = cast("list[StepRow]", groups.pop(StepRow, []))
         batches = [_batch(kind, group) for kind, group in groups.items()]
-        if encoded:
-            self._know_words(encoded)
-            batches.append((steps.INSERT, steps.with_words(encoded, self._words.numbers())))
+        if step_rows:
+            batches.append((steps.INSERT, self._encode(step_rows)))
         try:
             changed = self._writer.transact(lambda connection: insert(connection, batches, fence), durable=durable)
         except apsw.ConstraintError as error:
             raise refusal(error, rows) from error
-        if encoded:
-            self._index_done(len(encoded))
+        if step_rows:
+            self._index_done(len(step_rows))
         return changed
 
     def claim(self, wish: Wish, try_lock: Callable[[str], bool]) -> Claim:
@@ -222,11 +222,15 @@ class SqliteStore:
                 return cast("list[R]", found)
             return select(connection, kind, equal, after=after, limit=limit, newest=newest)
 
-    def _know_words(self, encoded: Sequence[steps.Encoded]) -> None:
-        missing = self._words.missing({word for row in encoded for word in row[:3]})
+    def _encode(self, rows: Sequence[StepRow]) -> list[tuple[Cell, ...]]:
+        """The cells of these steps; words that are new get their numbers in a commit of their own before."""
+        words = {row.run for row in rows} | {row.step for row in rows} | {row.key for row in rows}
+        missing = self._words.missing(words)
         if missing:
             added = self._writer.transact(lambda connection: self._words.add(connection, missing))
             self._words.remember(added)
+        numbers = self._words.numbers()
+        return [encode(row, numbers) for row in rows]
 
     def _index_done(self, written: int) -> None:
         self._unchecked += written
@@ -253,10 +257,8 @@ class SqliteStore:
                 read = self._steps.read(connection, f"WHERE seq > ? ORDER BY seq LIMIT {PAGE}", (seq,))
             if not read:
                 return
-            for found in read:
-                if not found.is_whole:
-                    yield Damage("steps", f"seq {found.seq}", DAMAGED)
-            seq = read[-1].seq
+            yield from (Damage("steps", f"seq {seq}", DAMAGED) for seq, _, is_whole in read if not is_whole)
+            seq = read[-1][0]
 
     def _read(self, sql: str, bound: Sequence[Cell] = ()) -> list[tuple[Cell, ...]]:
         with translated(self._path), self._connections.reader() as connection:

@@ -1,0 +1,65 @@
+"""A step to the cells of its row and back: written for speed, since a run may have a million."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from blake3 import blake3
+
+from milepost.model.rows import StepRow
+from milepost.model.status import ProcessingStatus
+from milepost.store.digests import row_digest
+from milepost.store.sqlite.columns import Cell, from_integer, from_real, from_text, text_cell, to_cell
+
+LONGEST_ITEM = 200  # characters; the index holds a hash of those beyond it
+STATUSES = tuple(ProcessingStatus)
+CODES: Mapping[ProcessingStatus, int] = {status: code for code, status in enumerate(STATUSES)}
+NAN = float("nan")
+
+Cells = tuple[Cell, ...]
+Found = tuple[int, StepRow | None, bool]  # the seq, None where it cannot be made out, whether it is what was written
+
+
+def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
+    """What INSERT binds; `numbers` knows the row's words."""
+    run, step, item, key, digest, result = row.run, row.step, row.item, row.key, row.digest, row.result
+    attempt, seconds, at, address, error = row.attempt, row.seconds, row.at, row.address, row.error
+    code = CODES[row.status]
+    seconds = float(seconds) + 0.0 if seconds == seconds else NAN  # as it comes back: one zero, one NaN
+    at = float(at) + 0.0 if at == at else NAN
+    sealed = row_digest((run, step, item, attempt, code, key, digest, seconds, at, address, error, result))
+    item_cell, long_item = item_cells(item)
+    return (
+        numbers[run], numbers[step], item_cell, to_cell(attempt), code, numbers[key], digest, sealed,
+        seconds if seconds == seconds else "nan", at if at == at else "nan",
+        None if address is None else text_cell(address), None if error is None else text_cell(error),
+        result, long_item,
+    )  # fmt: skip
+
+
+def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:
+    """The row, or none where a flipped bit made of a cell what no row can hold."""
+    try:
+        seq, run, step, item, attempt, code, key, digest, sealed, seconds, at, address, error, result = cells
+        run, step, key = texts[run], texts[step], texts[key]
+        item, attempt = from_text(item), from_integer(attempt)
+        seconds, at = from_real(seconds), from_real(at)
+        address = None if address is None else from_text(address)
+        error = None if error is None else from_text(error)
+        row = StepRow(
+            seq=seq, run=run, step=step, item=item, attempt=attempt, status=STATUSES[code], key=key, digest=digest,
+            result=result, address=address, error=error, seconds=seconds, at=at,
+        )  # fmt: skip
+        said = row_digest((run, step, item, attempt, code, key, digest, seconds, at, address, error, result))
+    except (ValueError, TypeError, LookupError):
+        return int(cells[0]), None, False
+    return seq, row, said == sealed
+
+
+def item_cells(item: str) -> tuple[Cell, Cell]:
+    """What the index holds for an item key, and the whole of a long one."""
+    if len(item) <= LONGEST_ITEM:
+        return text_cell(item), None
+    whole = item.encode("utf-8", "surrogatepass")
+    return b"\xff" + blake3(whole).digest(), text_cell(item)
