@@ -209,3 +209,47 @@ def test_a_second_run_reuses_the_mapped_stage_as_a_whole(workspace, load, tmp_pa
     assert not (tmp_path / "calls").exists()
     stage = workspace.store.get(StageRow, run=run.id, stage="score")
     assert 50 == stage.items_reused
+
+
+def test_failed_items_are_the_reason_to_run_again(workspace, load, tmp_path):
+    collecting = JOB.replace('key="id"', 'key="id", errors="collect"').replace(
+        "    with open", "    if pathlib.Path('bad').exists() and row['value'] == 3: raise ValueError('bad')\n    with open"
+    )
+    (tmp_path / "bad").touch()
+    load(collecting).run(workspace=workspace)
+    plan = {stage.stage: stage.reason for stage in load(collecting).plan(workspace=workspace).stages}
+    assert "1 of its items failed before" == plan["score"]
+
+
+def test_two_mapped_stages_share_the_workers(workspace, load):
+    """Each waits for an item of the other, so they can only end when both are handed out."""
+    process = load(
+        """
+        import pathlib, time
+        from milepost import Process, stage
+
+        @stage
+        def rows():
+            return list(range(40))
+
+        def meet(mine, other):
+            pathlib.Path(mine).touch()
+            for _ in range(1000):
+                if pathlib.Path(other).exists():
+                    return mine
+                time.sleep(0.01)
+            raise TimeoutError(other)
+
+        @stage(each="rows")
+        def left(row):
+            return meet("left", "right")
+
+        @stage(each="rows")
+        def right(row):
+            return meet("right", "left")
+
+        job = Process("both", [rows, left, right])
+        """
+    )
+    run = process.run(workspace=workspace, executor="workers", workers=2)
+    assert ["left"] * 40 == list(run.results["left"])

@@ -15,7 +15,8 @@ from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, Stag
 from milepost.model.status import ProcessingStatus, RunState, StageState
 from milepost.store.memory import MemoryStore
 from milepost.views.items import FAILED, error_family, group_failures, list_items
-from milepost.views.runs import find_run, list_runs, run_detail
+from milepost.process.finding import find_run
+from milepost.views.runs import list_runs, run_detail
 from milepost.views.view import to_json
 from milepost.views.watch import Watch, continuation
 

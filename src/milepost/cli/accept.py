@@ -14,7 +14,7 @@ from milepost.model.rows import RunRow
 from milepost.process.accepting import accept_change
 from milepost.terminal.reasons import changes_lines
 from milepost.terminal.text import counted, safe
-from milepost.views.runs import find_run
+from milepost.process.finding import find_run
 from milepost.views.why import PartChange
 
 

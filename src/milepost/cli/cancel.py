@@ -13,7 +13,8 @@ from milepost.model.rows import EventRow, RunRow
 from milepost.process.watching import CANCEL_REQUESTED
 from milepost.terminal.sentences import resume_command
 from milepost.terminal.text import safe
-from milepost.views.runs import RunLine, find_run, run_detail
+from milepost.process.finding import find_run
+from milepost.views.runs import RunLine, run_detail
 
 LOOK_SECONDS = 0.1
 

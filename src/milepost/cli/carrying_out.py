@@ -17,7 +17,8 @@ from milepost.kernel.handles import Run
 from milepost.kernel.workspace import Workspace
 from milepost.process.definition import Process
 from milepost.terminal.sentences import resume_command, summary
-from milepost.views.runs import find_run, run_detail
+from milepost.process.finding import find_run
+from milepost.views.runs import run_detail
 
 
 class How(TypedDict, total=False):

@@ -17,7 +17,8 @@ from milepost.model.rows import RunRow
 from milepost.model.status import RunState
 from milepost.process.definition import Process
 from milepost.process.opening import recorded_decisions
-from milepost.views.runs import RunLine, find_run, run_detail
+from milepost.process.finding import find_run
+from milepost.views.runs import RunLine, run_detail
 
 _executor = click.option("--executor", type=click.Choice(["inline", "threads", "workers"]), help="Where stages work.")
 _workers = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many threads or workers.")

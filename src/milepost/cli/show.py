@@ -10,7 +10,8 @@ from milepost.model.status import ProcessingStatus
 from milepost.terminal.lists import detail_page, failures_table, items_table
 from milepost.terminal.style import Style
 from milepost.views.items import FAILED, group_failures, list_items
-from milepost.views.runs import find_run, run_detail
+from milepost.process.finding import find_run
+from milepost.views.runs import run_detail
 
 DONE = tuple(status for status in ProcessingStatus if status.is_done)
 STATUSES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from milepost.executors import make_executor
 from milepost.executors.task import Equipment, Executor, Notice, Outcome, Task, Work
@@ -47,13 +47,20 @@ class Crew:
         """Make a stage's work known before its first task."""
         self._works[job.plan.stage] = job.work
 
-    def hand_out(self, job: Job) -> bool:
-        """Submit the job's next tasks while there is room; whether any was."""
+    def hand_out(self, jobs: Sequence[Job]) -> None:
+        """Submit the jobs' next tasks, in turn, while there is room."""
+        waiting = list(jobs)
+        while waiting:
+            waiting = [job for job in waiting if self._hand_out_one(job)]
+
+    def _hand_out_one(self, job: Job) -> bool:
         executor = self._executor_for(job.options)
-        before = len(self._under_way)
-        while self._has_room(executor, job.options) and (task := job.next_task()) is not None:
+        if not self._has_room(executor, job.options):
+            return False
+        task = job.next_task()
+        if task is not None:
             self._submit(executor, task)
-        return len(self._under_way) > before
+        return task is not None
 
     def wait(self, timeout: float) -> list[Outcome]:
         """What came back, at latest after `timeout` seconds; inline, this is where the work is done."""
@@ -112,6 +119,7 @@ class Crew:
     def _equipment(self, name: str) -> Equipment:
         return Equipment(
             objects_root=self._workspace.path / "objects",
+            wait_seconds=self._workspace.config.store_wait_seconds,
             key=self._workspace.key,
             works=self._works,
             cwd=os.getcwd(),

@@ -27,6 +27,7 @@ from milepost.model.redaction import redact, redact_value
 from milepost.model.rows import DecisionRow, EventRow, Row, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.process.definition import Process
+from milepost.process.finding import find_run
 from milepost.store.protocol import Claim, Fence, Store, Wish
 
 Choices = Mapping[str, Mapping[str, Choice]]
@@ -78,19 +79,6 @@ def open_run(process: Process, choices: Choices, workspace: Workspace, *, run: s
     recorder.record(*_first_rows(claim, choices, workspace), durable=True)
     session.begin()
     return Opened(run=claim.run, found=claim.found, session=session, recorder=recorder)
-
-
-def find_run(store: Store, reference: str) -> RunRow:
-    """The run of this name or id; "last" is the newest. Raises UnknownRunError with the nearest name."""
-    found = (
-        store.get(RunRow)
-        if reference == "last"
-        else store.get(RunRow, name=reference) or store.get(RunRow, id=reference)
-    )
-    if found is None:
-        names = [row.name for row in store.rows(RunRow, newest=True, limit=200)]
-        raise UnknownRunError(f"no run {reference!r} in this workspace." + did_you_mean(reference, names[:200]))
-    return found
 
 
 def decisions_hash(process: Process, choices: Choices) -> str:

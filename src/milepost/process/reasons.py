@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from milepost.model.fingerprint.parts import Change, Part, compare, load_parts
-from milepost.model.rows import PartsRow, SourceRow, StageRow
+from milepost.model.fingerprint.parts import Change, Part, compare, load_parts, unaccepted
+from milepost.model.rows import AcceptedRow, PartsRow, SourceRow, StageRow
 from milepost.model.status import StageState
 from milepost.store.protocol import Store
 
@@ -19,7 +19,7 @@ def reason_to_run(store: Store, process: str, stage: str, key: str, parts: Seque
         return "never run before"
     if last.key == key:
         return _cut_short(last)
-    changes = changes_since(store, last.key or "", parts)
+    changes = changes_since(store, stage, last.key or "", parts)
     return "; ".join(phrases(changes)) or "its fingerprint changed"
 
 
@@ -29,12 +29,13 @@ def last_with_key(store: Store, process: str, stage: str) -> StageRow | None:
     return next((row for row in rows if row.key is not None), None)
 
 
-def changes_since(store: Store, key: str, parts: Sequence[Part]) -> list[Change]:
-    """What differs between the parts recorded under a key and these."""
+def changes_since(store: Store, stage: str, key: str, parts: Sequence[Part]) -> list[Change]:
+    """What differs between the parts recorded under a key and these, but for what the user accepted."""
     known = store.get(PartsRow, key=key)
     if known is None:
         return []
-    return compare(load_parts(known.parts, text_of(store)), parts)
+    changes = compare(load_parts(known.parts, text_of(store)), parts)
+    return unaccepted(changes, store.rows(AcceptedRow, stage=stage))
 
 
 def text_of(store: Store) -> Callable[[str], str | None]:
@@ -48,6 +49,8 @@ def text_of(store: Store) -> Callable[[str], str | None]:
 
 
 def _cut_short(last: StageRow) -> str:
+    if last.items_failed:
+        return f"{last.items_failed:,} of its items failed before"
     if last.state in (StageState.COMPLETED, StageState.REUSED):
         return "its result is gone"
     said = "was interrupted" if last.state is StageState.RUNNING else f"{last.state} before"

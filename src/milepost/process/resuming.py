@@ -8,7 +8,8 @@ from milepost.errors import TargetError
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import RunRow
 from milepost.process.definition import Process
-from milepost.process.opening import find_run, recorded_decisions
+from milepost.process.finding import find_run
+from milepost.process.opening import recorded_decisions
 from milepost.process.targets import load_target
 
 

@@ -168,10 +168,10 @@ class Runner:
         if self._stop.is_requested:
             self._crew.cancel()
             return
+        if self._failure is None:
+            self._crew.hand_out(list(self._jobs.values()))
         for job in list(self._jobs.values()):
-            if self._failure is None:
-                self._crew.hand_out(job)
-                self._settle(job)
+            self._settle(job)
 
     def _await(self) -> list[Outcome]:
         dues = [due for job in self._jobs.values() if (due := job.due_in()) is not None]

@@ -16,7 +16,8 @@ from milepost.model.status import StageState
 from milepost.terminal.style import Style
 from milepost.terminal.table import Cell, Column, lay_out
 from milepost.terminal.text import count, duration
-from milepost.views.runs import RunDetail, find_run, run_detail
+from milepost.process.finding import find_run
+from milepost.views.runs import RunDetail, run_detail
 
 KILL_AT = 0.4  # of the mapped stage's items
 OTHER = ("--set", "clean.late_after=30")

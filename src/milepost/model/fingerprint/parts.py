@@ -119,6 +119,16 @@ def _change(name: str, old: Part | None, new: Part | None) -> Change | None:
     return Change(name, old.kind, "removed", old, None) if old is not None else None
 
 
+def unaccepted(changes: Iterable[Change], accepted: Iterable[AcceptedRow]) -> list[Change]:
+    """The changes that still count when the user's accepted ones do not."""
+    mappings = _mappings(accepted)
+
+    def counts_as(name: str, part: Part | None) -> str:
+        return representative(part.digest if part else "", mappings.get(name, {}))
+
+    return [change for change in changes if counts_as(change.name, change.old) != counts_as(change.name, change.new)]
+
+
 def diff_text(change: Change) -> str:
     """A unified diff of code, "0.75 -> 0.8" of values, "" when neither side's text is known."""
     old = change.old.text if change.old else None
