@@ -53,7 +53,10 @@ def is_user_globals(namespace: Mapping[str, object]) -> bool:
     places = namespace.get("__path__")
     if places is not None:  # a namespace package
         return any(is_user_path(os.path.join(str(place), "")) for place in places)  # type: ignore[attr-defined]
-    return name.partition(".")[0] not in sys.stdlib_module_names
+    parent = sys.modules.get(name.rpartition(".")[0])
+    if parent is not None:  # a module made in memory, by compiled code say, is whose its package is
+        return is_user_globals(vars(parent))
+    return top_level(name) not in sys.stdlib_module_names
 
 
 @lru_cache(maxsize=4096)
