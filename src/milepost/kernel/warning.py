@@ -14,6 +14,7 @@ def warn(text: str) -> None:
     Example:
         >>> import warnings
         >>> with warnings.catch_warnings(record=True) as seen:
+        ...     warnings.simplefilter("always")
         ...     warn("the log cannot be written")
         >>> str(seen[0].message)
         'the log cannot be written'
