@@ -43,7 +43,7 @@ def connect(path: str, *, flags: int = _WRITE) -> apsw.Connection:
         "journal_size_limit=67108864",
         "wal_autocheckpoint=16000",
         "fullfsync=ON",
-        "cache_size=-32000",  # kB: the index of a million digests; taken only as pages are used
+        "cache_size=-16000",  # kB, taken only as pages are used
     ):
         connection.execute(f"PRAGMA {setting}")
     return connection
