@@ -42,7 +42,7 @@ class Carrier:
         at_hand: Callable[[int, bool], None] = _unobserved,
     ) -> None:
         self._equipment = equipment
-        self._objects = Objects(equipment.objects_root, equipment.key)
+        self._objects = Objects(equipment.objects_root, equipment.key, wait_seconds=equipment.wait_seconds)
         self._arguments = Arguments(self._objects)
         self._loop = PrivateLoop()
         self._is_worker = is_worker

@@ -155,6 +155,7 @@ class Equipment(msgspec.Struct, frozen=True, kw_only=True):
     sys_path: tuple[str, ...] | None = None
     snapshot: bytes | None = None
     log_folder: Path | None = None
+    wait_seconds: float = 0.0  # how long a result waits for room on a full disk
     on_notice: Callable[[Notice], None] = _nobody_listens
     is_cancelled: Callable[[], bool] = _never
 

@@ -99,7 +99,7 @@ class Workspace:
         """The objects by digest."""
         from milepost.store.objects import Objects
 
-        return Objects(self.path / "objects", self.key)
+        return Objects(self.path / "objects", self.key, wait_seconds=self.config.store_wait_seconds)
 
     def lock_path(self, run: str) -> Path:
         """The lock that the run's living session holds."""

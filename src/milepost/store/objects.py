@@ -6,14 +6,15 @@ import contextlib
 import os
 import re
 import time
+import warnings
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from milepost.errors import ObjectDamaged, ObjectError, ObjectMissing, ObjectRefused
+from milepost.errors import ObjectDamaged, ObjectError, ObjectMissing, ObjectRefused, StoreFull
 from milepost.store import codecs, envelope, files
 from milepost.store.codecs.encoded import (
     CHUNK,
@@ -33,6 +34,7 @@ from milepost.store.sweeping import Sweep, sweep
 
 INLINE_BYTES = 4096
 TOUCH_SECONDS = 600.0  # an object that is put again becomes young for the sweep, at most this often
+WAIT_STEP_SECONDS = 0.5
 
 _PLAIN, _TREE, _PICKLE = b"p", b"t", b"s"  # first byte of an inline result: part of the stored format
 _INLINE = {PLAIN: _PLAIN, TREE: _TREE, PICKLE: _PICKLE}
@@ -67,7 +69,8 @@ class Packed(NamedTuple):
 class Objects:
     """The objects of one workspace, in the folder `root`; `key` signs pickles (empty: pickles are refused).
 
-    Safe from any thread and from any number of processes at once.
+    Safe from any thread and from any number of processes at once. While the disk is full, whoever puts waits up to
+    `wait_seconds`, with a warning.
 
     >>> import tempfile
     >>> objects = Objects(Path(tempfile.mkdtemp()), bytes(32))
@@ -75,9 +78,11 @@ class Objects:
     {1: (2, 3)}
     """
 
-    def __init__(self, root: Path, key: bytes) -> None:
+    def __init__(self, root: Path, key: bytes, *, wait_seconds: float = 0.0) -> None:
         self.root = Path(root).absolute()
         self.key = key
+        self._wait_seconds = wait_seconds
+        self._has_warned = False
         self._folder = f"{self.root}{os.sep}"
         self._ready = False
         _opened[self.root] = self
@@ -104,19 +109,7 @@ class Objects:
         found = self._holds(address, encoded)
         if found is not None:
             return found
-        self._prepare()
-        compression, payload = compress(encoded)
-        key = self._signer(encoded)
-        path = self.path(address)
-        _checked.pop(str(path), None)
-        files.write_whole(
-            path,
-            payload,
-            lambda: envelope.make_header(encoded.codec, digest, payload, raw_bytes, compression, key),
-            envelope.HEADER_BYTES,
-        )
-        size = envelope.HEADER_BYTES + sum(memoryview(piece).nbytes for piece in payload)
-        return Stored(address, encoded.codec, size, encoded.classes)
+        return self._patiently(lambda: self._write(address, digest, encoded, raw_bytes))
 
     def get(self, address: str) -> object:
         """A copy of the value behind an address; its arrays are mapped, copied where written to.
@@ -297,6 +290,39 @@ class Objects:
             raise files.storage_error(error, self.root) from error
         files.remove_stale(self.root)
         self._ready = True
+
+    def _write(self, address: str, digest: bytes, encoded: Encoded, raw_bytes: int) -> Stored:
+        self._prepare()
+        compression, payload = compress(encoded)
+        key = self._signer(encoded)
+        path = self.path(address)
+        _checked.pop(str(path), None)
+        files.write_whole(
+            path,
+            payload,
+            lambda: envelope.make_header(encoded.codec, digest, payload, raw_bytes, compression, key),
+            envelope.HEADER_BYTES,
+        )
+        size = envelope.HEADER_BYTES + sum(memoryview(piece).nbytes for piece in payload)
+        return Stored(address, encoded.codec, size, encoded.classes)
+
+    def _patiently(self, write: Callable[[], Stored]) -> Stored:
+        """A result that was hard to compute is not given up because the disk is full for a while."""
+        deadline = time.monotonic() + self._wait_seconds
+        while True:
+            try:
+                return write()
+            except StoreFull as error:
+                if time.monotonic() >= deadline:
+                    raise
+                self._warn(f"milepost: waiting up to {self._wait_seconds:.0f} s for room: {error}")
+                time.sleep(min(WAIT_STEP_SECONDS, self._wait_seconds))
+
+    def _warn(self, text: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            with contextlib.suppress(RuntimeWarning):  # where warnings are errors
+                warnings.warn(text, RuntimeWarning, stacklevel=4)
 
     def _signer(self, encoded: Encoded) -> bytes:
         if encoded.codec in SIGNED and not self.key:

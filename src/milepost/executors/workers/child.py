@@ -36,6 +36,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str | None
     argv: list[str]
     snapshot: bytes | None
+    wait_seconds: float
 
 
 def main(connection_fd: int, watch_fd: int, slot_fd: int, parent: int) -> None:
@@ -96,6 +97,7 @@ class Worker:
         equipment = Equipment(
             objects_root=Path(self._setup.objects_root),
             key=self._setup.key,
+            wait_seconds=self._setup.wait_seconds,
             works=self._works,
             on_notice=self._notify,
             is_cancelled=self._slot.is_stopped,

@@ -329,6 +329,7 @@ class Hub:
             cwd=self._equipment.cwd or os.getcwd(),
             argv=list(sys.argv),
             snapshot=self._equipment.snapshot,
+            wait_seconds=self._equipment.wait_seconds,
         )
         return frame(framing.SETUP, msgspec.msgpack.encode(setup))
 
