@@ -120,7 +120,6 @@ class Crew:
         return Equipment(
             objects_root=self._workspace.path / "objects",
             wait_seconds=self._workspace.config.store_wait_seconds,
-            wait_seconds=self._workspace.config.store_wait_seconds,
             key=self._workspace.key,
             works=self._works,
             cwd=os.getcwd(),
