@@ -49,3 +49,21 @@ def _leads_somewhere(page, link):
 def _anchors(page):
     headings = _HEADING.findall(page.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_architecture_names_places_that_are_there():
+    """Each path in its tables exists, and it is short enough to be read."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = {path for path in re.findall(r"`([\w/.-]+(?:/|\.py|\.md))`", text)}
+    lost = [path for path in paths if not any((place / path).exists() for place in (ROOT, ROOT / "src" / "milepost"))]
+    assert lost == []
+    assert text.count("\n") <= 150
+
+
+def test_every_package_of_src_has_its_floor():
+    """The table of floors leaves none out."""
+    floors = (
+        (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## The floors")[2].partition("## Where")[0]
+    )
+    packages = [path.name for path in (ROOT / "src" / "milepost").iterdir() if (path / "__init__.py").exists()]
+    assert [name for name in packages if f"`{name}/`" not in floors] == []
