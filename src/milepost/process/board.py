@@ -10,7 +10,7 @@ import msgspec
 from milepost.executors.task import Notice
 from milepost.kernel import host
 from milepost.kernel.clock import SYSTEM
-from milepost.model.fingerprint.code import with_texts
+from milepost.model.fingerprint.code import find_class, with_texts
 from milepost.model.fingerprint.parts import dump_parts, texts_by_digest
 from milepost.model.redaction import redact
 from milepost.model.rows import EventRow, PartsRow, ResultRow, Row, SourceRow, StageRow
@@ -76,7 +76,8 @@ class Board:
 
     def begun(self, plan: StagePlan, function: Callable[..., object], files: FileDigests) -> None:
         """A stage starts: its key's parts are kept for `why` before it can fail."""
-        parts = with_texts(plan.parts, function)
+        classes = (find_class(reference) for reference in plan.classes)
+        parts = with_texts(plan.parts, function, *(found for found in classes if found is not None))
         now = SYSTEM.now()
         self._began[plan.stage] = SYSTEM.monotonic()
         fresh, files.fresh = list(files.fresh.values()), {}

@@ -51,6 +51,7 @@ class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     items_key: str | None = None  # of a mapped stage: the key without the collection
     parts: tuple[Part, ...] = ()
+    classes: tuple[str, ...] = ()  # the user's classes in what it takes
     notes: tuple[str, ...] = ()
     result: ResultRow | None = None
     last_seconds: float | None = None
@@ -164,6 +165,7 @@ class Planner:
             key=key,
             items_key=items_key,
             parts=parts,
+            classes=tuple(reference for taken in upstream.values() for reference in taken.classes),
             notes=notes,
             result=result,
             last_seconds=result.seconds if result else self._last_seconds(name),
