@@ -69,11 +69,6 @@ def address_of(codec: str, payload: Iterable[Piece], size_bytes: int) -> bytes:
     return hasher.digest(ADDRESS_BYTES)
 
 
-def short_digest(codec: str, payload: bytes) -> bytes:
-    """The first 16 bytes of the address that a small payload has or would have."""
-    return blake3(codec.encode() + b"\0" + payload).digest(16)
-
-
 def address_text(digest: bytes) -> str:
     """An address as text.
 

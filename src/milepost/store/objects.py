@@ -38,7 +38,6 @@ WAIT_STEP_SECONDS = 0.5
 
 _PLAIN, _TREE, _PICKLE = b"p", b"t", b"s"  # first byte of an inline result: part of the stored format
 _INLINE = {PLAIN: _PLAIN, TREE: _TREE, PICKLE: _PICKLE}
-_CODEC = {tag: codec for codec, tag in _INLINE.items()}
 _MAC_BYTES = 32
 _FAN, _NAME = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{38}")
 _ITEM = b"milepost item\0"
@@ -58,11 +57,10 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Packed(NamedTuple):
-    """An item's result: bytes when small, else an address; `digest` is 16 bytes, equal for equal values."""
+    """An item's result: bytes when small, else an address."""
 
     result: bytes | None
     address: str | None
-    digest: bytes
     classes: tuple[str, ...] = ()
 
 
@@ -104,7 +102,7 @@ class Objects:
     def put_encoded(self, encoded: Encoded) -> Stored:
         """Store what `encode` gave; bytes that are there already are not written again."""
         raw_bytes = encoded.size_bytes
-        digest = encoded.identity or envelope.address_of(encoded.codec, encoded.payload, raw_bytes)
+        digest = envelope.address_of(encoded.codec, encoded.payload, raw_bytes)
         address = envelope.address_text(digest)
         found = self._holds(address, encoded)
         if found is not None:
@@ -146,17 +144,16 @@ class Objects:
         """
         payload = encode_plain(value)
         if payload is not None and len(payload) <= limit:
-            return Packed(_PLAIN + payload, None, envelope.short_digest(PLAIN, payload))
+            return Packed(_PLAIN + payload, None)
         encoded = codecs.encode(value)
         tag = _INLINE.get(encoded.codec)
         if tag is None or encoded.size_bytes > limit or encoded.references:
             stored = self.put(value) if encoded.references else self.put_encoded(encoded)
-            return Packed(None, stored.address, envelope.address_bytes(stored.address)[:16], encoded.classes)
+            return Packed(None, stored.address, encoded.classes)
         content = b"".join(encoded.payload)
-        digest = envelope.short_digest(encoded.codec, content)
         if tag == _PICKLE:
             content = envelope.sign(self._signer(encoded), _ITEM + content) + content
-        return Packed(tag + content, None, digest, encoded.classes)
+        return Packed(tag + content, None, encoded.classes)
 
     def repack(self, result: bytes | None, address: str | None) -> Packed:
         """What `pack` gave, from what a row kept of it. Raises as `get` does.
@@ -172,11 +169,10 @@ class Objects:
                 raise ObjectMissing("this item has neither a result nor an address")
             header, payload = self.load(address)
             classes = codecs.classes_in(header.codec, payload)
-            return Packed(None, address, envelope.address_bytes(address)[:16], classes)
-        codec = _CODEC.get(result[:1], PICKLE)
-        content = self.signed_item(result) if codec == PICKLE else result[1:]
-        classes = codecs.classes_in(codec, memoryview(content))
-        return Packed(result, None, envelope.short_digest(codec, content), classes)
+            return Packed(None, address, classes)
+        if result[:1] in (_PLAIN, _TREE):
+            return Packed(result, None)
+        return Packed(result, None, codecs.classes_in(PICKLE, memoryview(self.signed_item(result))))
 
     def unpack(self, result: bytes | None, address: str | None) -> object:
         """The value of a `Packed` result or address. Raises as `get` does.
@@ -235,12 +231,7 @@ class Objects:
         path = self.path(address)
         _checked.pop(str(path), None)
         header, payload = self.load(address)
-        if header.codec == SEQUENCE:
-            from milepost.store.sequence import StoredSequence
-
-            digest = StoredSequence(self, address).identity()
-        else:
-            digest = envelope.address_of(header.codec, (payload,), len(payload))
+        digest = envelope.address_of(header.codec, (payload,), len(payload))
         if envelope.address_text(digest) != address:
             raise self._quarantined(path, address, ObjectDamaged("its content does not give its address"))
 
@@ -336,10 +327,10 @@ class Objects:
         """What is stored already, whole and under our key; what is damaged is set aside here."""
         path = self.path(address)
         try:
-            header, payload = self.load(address)
+            header, _ = self.load(address)
         except (ObjectMissing, ObjectDamaged, ObjectRefused):
             return None
-        if header.codec != encoded.codec or (encoded.identity and bytes(payload) != b"".join(encoded.payload)):
+        if header.codec != encoded.codec:
             return None
         if not _make_young(path):
             return None

@@ -10,7 +10,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, overload
 
 import msgspec
-from blake3 import blake3
 
 from milepost.errors import ObjectDamaged
 from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
@@ -18,11 +17,11 @@ from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
 if TYPE_CHECKING:
     from milepost.store.objects import Objects, Packed, Stored
 
-CHUNK_ITEMS = 1000
+# What a chunk holds decides addresses: to change it makes equal sequences differ from those stored before.
+CHUNK_ITEMS = 10_000
 CHUNK_BYTES = 1 << 20
 CACHED_CHUNKS = 4
 
-_ADDRESS_BYTES = 20
 _PICKLE = b"s"
 
 
@@ -30,7 +29,6 @@ class _Item(msgspec.Struct, array_like=True):
     """One item in a chunk: pickles are kept without their own signature, the chunk carries one for all."""
 
     item: str
-    digest: bytes
     result: bytes | None
     address: str | None
 
@@ -51,14 +49,13 @@ _index = msgspec.msgpack.Decoder(_Index).decode
 class SequenceWriter:
     """Appends item results in order; holds one chunk in memory, whatever the length.
 
-    The sequence's address depends on the ordered digests and keys of its items alone.
+    The sequence's address depends on the ordered results and keys of its items alone.
     """
 
     def __init__(self, objects: Objects, chunk: int = CHUNK_ITEMS) -> None:
         self._objects = objects
         self._chunk = chunk
-        self._identity = _Identity()
-        self._pending: list[_Item] = []
+        self._pending: list[tuple[str, bytes | None, str | None]] = []
         self._pending_bytes = 0
         self._signed = False
         self._classes: set[str] = set()
@@ -67,14 +64,16 @@ class SequenceWriter:
 
     def append(self, packed: Packed, item: str = "") -> None:
         """Add the next item's result; `item` is its key. Raises ObjectRefused for another key's pickle."""
-        result = packed.result
-        if result is not None and result[:1] == _PICKLE:
-            result = _PICKLE + self._objects.signed_item(result)
-            self._signed = True
-        self._identity.add(packed.digest, item)
-        self._pending.append(_Item(item, packed.digest, result, packed.address))
-        self._pending_bytes += len(result or b"") + len(item)
-        self._classes.update(packed.classes)
+        result, address, classes = packed
+        if result is not None:
+            if result[:1] == _PICKLE:
+                result = _PICKLE + self._objects.signed_item(result)
+                self._signed = True
+            self._pending_bytes += len(result)
+        if classes:
+            self._classes.update(classes)
+        self._pending_bytes += len(item)
+        self._pending.append((item, result, address))
         if len(self._pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
             self._flush()
 
@@ -84,7 +83,7 @@ class SequenceWriter:
             self._flush()
         classes = tuple(sorted(self._classes))
         index = _encode(_Index(self._chunks, self._counts, list(classes)))
-        return self._objects.put_encoded(Encoded(SEQUENCE, (index,), classes, identity=self._identity.digest()))
+        return self._objects.put_encoded(Encoded(SEQUENCE, (index,), classes))
 
     def _flush(self) -> None:
         codec = CHUNK_SIGNED if self._signed else CHUNK
@@ -175,13 +174,6 @@ class StoredSequence(Sequence[object]):
         """By this, encoders refer to it instead of copying its items."""
         return self.address
 
-    def identity(self) -> bytes:
-        """The 20 bytes that its address is made of, computed again from its items."""
-        identity = _Identity()
-        for each in self._walk():
-            identity.add(each.digest, each.item)
-        return identity.digest()
-
     def _value(self, item: _Item) -> object:
         if item.result is not None and item.result[:1] == _PICKLE:
             return self._objects.unpack_checked(item.result)
@@ -206,20 +198,6 @@ class StoredSequence(Sequence[object]):
             if len(self._cached) > CACHED_CHUNKS:
                 del self._cached[next(iter(self._cached))]
             return items
-
-
-class _Identity:
-    """Digests and keys of items in order, as one digest."""
-
-    def __init__(self) -> None:
-        self._hasher = blake3(b"sequence\0")
-
-    def add(self, digest: bytes, item: str) -> None:
-        name = item.encode("utf-8", "surrogatepass")
-        self._hasher.update(b"%b%d:%b" % (digest, len(name), name))
-
-    def digest(self) -> bytes:
-        return self._hasher.digest(_ADDRESS_BYTES)
 
 
 def copy_sequence(sequence: StoredSequence, objects: Objects) -> Stored:

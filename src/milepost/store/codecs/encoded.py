@@ -27,7 +27,6 @@ class Encoded(msgspec.Struct, frozen=True):
     payload: tuple[Piece, ...]
     classes: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
-    identity: bytes | None = None  # what the address is made from, when it is not codec and payload
 
     @property
     def size_bytes(self) -> int:

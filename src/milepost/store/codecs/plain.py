@@ -22,7 +22,7 @@ def encode_plain(value: object) -> bytes | None:
     >>> encode_plain((1, 2)) is None
     True
     """
-    if not is_plain(value, DEPTH):
+    if type(value) not in SCALARS and not is_plain(value, DEPTH):
         return None
     try:
         return _encode(value)
