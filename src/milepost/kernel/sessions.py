@@ -24,7 +24,7 @@ from milepost.kernel.ticker import TICKER, Tick, Ticker
 from milepost.model.rows import SessionRow
 from milepost.model.status import RunState
 
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 1.0
 STALLED_SECONDS = 15.0
 DEAD_SECONDS = 300.0
 
@@ -126,7 +126,7 @@ def _version() -> str:
 
 
 class Session:
-    """What the runner holds while it works: beats every 5 s, catches crashes, writes the end marker.
+    """What the runner holds while it works: beats every second, catches crashes, writes the end marker.
 
     `write` receives the row at each beat, on the ticker's thread. `end` stops the beats first, so that
     none can overwrite the end marker, and lets go of the lock last, so that nobody takes an ended session
