@@ -179,7 +179,8 @@ class Reach:
 
     def _class(self, cls: type) -> str:
         if not is_user_class(cls):
-            self.package(str(cls.__module__))
+            if not _is_bound(cls):
+                self.package(str(cls.__module__))
             return f"{cls.__module__}.{cls.__qualname__}"
         name = self.name(cls, f"class:{self.label(namespace_of(cls), str(cls.__module__))}.{cls.__qualname__}")
         self._code.append(lambda: self._add(name, "class", class_facts(self, cls, name), cls))
@@ -349,3 +350,8 @@ def _is_users_code(thing: object) -> bool:
     if isinstance(thing, MethodType):
         return _is_users_code(thing.__func__)
     return isinstance(thing, type) and is_user_class(thing)
+
+
+def _is_bound(cls: type) -> bool:
+    """Whether it is `Meta`, which is ours by another maker: what it holds counts, not the maker's version."""
+    return cls.__module__ == "msgspec" and cls.__name__ == "Meta"
