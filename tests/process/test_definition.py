@@ -3,7 +3,7 @@
 import pytest
 
 from milepost import Process, Run, Stage, stage
-from milepost.errors import DefinitionError
+from milepost.errors import DefinitionError, InvalidDataError
 
 
 @stage
@@ -171,3 +171,15 @@ def test_a_mapped_stage_needs_a_parameter_for_the_item():
 
     with pytest.raises(DefinitionError, match="no parameter that takes the item"):
         Process("sales", [orders, score])
+
+
+@pytest.mark.parametrize("decisions", [["a"], "a", 3, {"load": {1: 2}}, {1: 2}])
+def test_decisions_that_are_no_mapping_of_names_are_an_error_that_says_so(decisions):
+    """Whatever is given for decisions is refused in words, never with an AttributeError."""
+
+    @stage
+    def load(count: int = 1):
+        return count
+
+    with pytest.raises(InvalidDataError, match="name"):
+        Process("p", [load]).settle(decisions)

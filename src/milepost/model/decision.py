@@ -10,6 +10,7 @@ import msgspec
 from milepost.errors import DecisionValidationError, InvalidDataError
 from milepost.model.files import File
 from milepost.model.nearest import did_you_mean
+from milepost.model.redaction import MASK, is_secret, redact
 
 
 class Missing:
@@ -62,7 +63,8 @@ class DecisionPoint(msgspec.Struct, frozen=True, kw_only=True):
         raise self._refusal(text, problem) from problem
 
     def _refusal(self, value: object, error: Exception | None) -> DecisionValidationError:
-        shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+        shown = MASK if is_secret(self.name, value) else redact(repr(value))
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
         wanted = str(error).strip().replace("\n", "; ")
         return DecisionValidationError(
             f"stage {self.stage!r}: decision {self.name!r} = {shown} does not fit: {wanted}",

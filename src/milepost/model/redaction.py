@@ -18,6 +18,7 @@ from collections.abc import Mapping
 MASK = "***"
 _DEEPEST = 50
 _SHORTEST = 4
+_TELLING = 6  # characters; a shorter value of a secret's name is often a plain word, as in auth="none"
 
 _WORDS = (
     r"(?:pass(?:word|wd|phrase)|pwd|secret(?!ar)|token(?!s\\?[\"']?\s{0,4}[=:]\s{0,4}\d{1,9}\b|iz)"
@@ -164,6 +165,32 @@ def names_a_secret(name: str) -> bool:
     return _NAME.search(name) is not None
 
 
+def is_secret(name: str, value: object) -> bool:
+    """Whether `value` is one by its name. A number of tokens is none."""
+    return names_a_secret(name) and not (isinstance(value, int | float) and _NAMES_A_COUNT.search(name))
+
+
+def register_secrets_in(name: str, value: object) -> None:
+    """Mask from now on every text that a secret's name gives away in `value`, at whatever depth.
+
+    Example:
+        >>> register_secrets_in("login", {"user": "ada", "password": "lovelace"})
+        >>> redact("lovelace it was")
+        '*** it was'
+    """
+    waiting: list[tuple[str, object, int]] = [(name, value, 0)]
+    while waiting:
+        name, value, depth = waiting.pop()
+        if isinstance(value, str):
+            if len(value) >= _TELLING and names_a_secret(name):
+                register_secret(value)
+        elif isinstance(value, Mapping) and depth < _DEEPEST:
+            inside = names_a_secret(name)
+            waiting += [(name if inside else str(key), one, depth + 1) for key, one in value.items()]
+        elif isinstance(value, list | tuple) and depth < _DEEPEST:
+            waiting += [(name, one, depth + 1) for one in value]
+
+
 def redact_value(name: str, value: object) -> tuple[object, bool]:
     """`value` as JSON can hold it, without secrets, and whether there were any. `name` is what it is
     called.
@@ -182,7 +209,7 @@ def _value(name: str, value: object, depth: int) -> tuple[object, bool]:
         return value, False
     if _hides_itself(value):
         return MASK, True
-    if names_a_secret(name) and not (isinstance(value, int | float) and _NAMES_A_COUNT.search(name)):
+    if is_secret(name, value):
         return MASK, True
     if isinstance(value, int | float):
         return _number(value), False

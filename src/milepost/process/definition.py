@@ -10,6 +10,7 @@ from milepost.kernel.handles import Run
 from milepost.model.decision import Choice, DecisionPoint, settle
 from milepost.model.graph import Graph
 from milepost.model.nearest import did_you_mean
+from milepost.model.redaction import register_secrets_in
 from milepost.process.parameters import Parameters, classify
 from milepost.process.stages import StageFunction, stage
 
@@ -95,8 +96,15 @@ class Process:
         return plan_process(self, self.settle(decisions), only, start_from, workspace)
 
     def settle(self, decisions: Decisions | None = None) -> dict[str, dict[str, Choice]]:
-        """Every decision of every stage: the given value, else its default. Raises InvalidDataError."""
-        return settle(self.points, self._by_stage(decisions or {}))
+        """Every decision of every stage: the given value, else its default. Raises InvalidDataError.
+
+        What is chosen under a secret's name is masked from now on in all that is recorded.
+        """
+        given = self._by_stage(decisions or {})
+        for stage_decisions in given.values():
+            for name, value in stage_decisions.items():
+                register_secrets_in(name, value)
+        return settle(self.points, given)
 
     def parse_settings(self, settings: Sequence[str]) -> dict[str, object]:
         """Decisions from texts such as `"score.threshold=0.8"`, converted by the annotations."""
@@ -156,6 +164,10 @@ class Process:
     @staticmethod
     def _by_stage(decisions: Decisions) -> dict[str, dict[str, object]]:
         by_stage: dict[str, dict[str, object]] = {}
+        if not isinstance(decisions, Mapping):
+            raise InvalidDataError(
+                f"decisions are named: a dict {{'stage.name': value}}, not {type(decisions).__name__}"
+            )
         for path, value in decisions.items():
             if not isinstance(path, str):
                 raise InvalidDataError(f"a decision is named 'stage.name', not {path!r}")
@@ -163,10 +175,17 @@ class Process:
             if dot:
                 by_stage.setdefault(stage_part, {})[name] = value
             elif isinstance(value, Mapping):
-                by_stage.setdefault(path, {}).update(value)
+                by_stage.setdefault(path, {}).update(_named(path, value))
             else:
                 raise InvalidDataError(f"decision {path!r}: write 'stage.{path}' or {{'stage': {{'{path}': …}}}}")
         return by_stage
+
+
+def _named(stage_name: str, decisions: Mapping[object, object]) -> dict[str, object]:
+    for name in decisions:
+        if not isinstance(name, str):
+            raise InvalidDataError(f"a decision of {stage_name!r} has a name, not {name!r}")
+    return {str(name): value for name, value in decisions.items()}
 
 
 def _where(made: StageFunction[..., object]) -> str:

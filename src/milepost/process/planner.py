@@ -16,6 +16,7 @@ from milepost.model.files import File, files_in
 from milepost.model.fingerprint.code import class_parts, code_parts, find_class
 from milepost.model.fingerprint.parts import Part, stage_key
 from milepost.model.fingerprint.values import digest, preview
+from milepost.model.redaction import MASK, is_secret, redact
 from milepost.model.rows import AcceptedRow, ResultRow, StageRow
 from milepost.model.status import StageState
 from milepost.process.definition import Process
@@ -224,9 +225,8 @@ class Planner:
                 raise UnkeyableError(
                     f"decision {choice.point.path} has no fingerprint: {error}", path=choice.point.path
                 ) from error
-            parts.append(
-                Part(name=f"decision:{choice.point.name}", kind="decision", digest=value, text=preview(choice.value))
-            )
+            shown = MASK if is_secret(choice.point.name, choice.value) else redact(preview(choice.value))
+            parts.append(Part(name=f"decision:{choice.point.name}", kind="decision", digest=value, text=shown))
         return parts
 
     def _files(self, name: str) -> list[Part]:

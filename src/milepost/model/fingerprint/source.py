@@ -16,6 +16,7 @@ from typing import NamedTuple
 from milepost.model.fingerprint.bytecode import code_digest, listing
 from milepost.model.fingerprint.parts import Part
 from milepost.model.fingerprint.preview import preview
+from milepost.model.redaction import MASK, is_secret
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -31,15 +32,15 @@ class _File(NamedTuple):
 def text_of(things: Mapping[str, object]) -> Callable[[Part], str]:
     """What gives the text of a part; `things` are the functions, classes and values by the names of their parts."""
     files: dict[str, _File | None] = {}
-    return lambda part: _text(things[part.name], part.kind, files)
+    return lambda part: _text(things[part.name], part, files)
 
 
-def _text(thing: object, kind: str, files: dict[str, _File | None]) -> str:
+def _text(thing: object, part: Part, files: dict[str, _File | None]) -> str:
     if isinstance(thing, FunctionType):
         return _function_text(thing.__code__, files)
-    if isinstance(thing, type) and kind == "class":
+    if isinstance(thing, type) and part.kind == "class":
         return _class_text(thing, files)
-    return preview(thing)
+    return MASK if is_secret(part.name.rpartition(".")[2], thing) else preview(thing)
 
 
 def _function_text(code: CodeType, files: dict[str, _File | None]) -> str:
