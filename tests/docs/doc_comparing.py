@@ -19,6 +19,8 @@ _VARIES = [
     (r"\d+/(?=\d+\b)", "N/"),
     (r"\b\d+ (?=of \d+ items\b)", "N "),
     (r"\b\d+ (?=of them reused)", "N "),
+    (r"\bafter \d+ items", "after N items"),
+    (r"\b\d+\.\d+\.\d+(?:\.\d+)?\b", "VERSION"),
     (r"\(from \d+ of \d+\)", ""),
     (r"^(ok|note) +(ledger|disk|milepost) .*$", r"\1 \2"),
     (r"[ \t]+", " "),

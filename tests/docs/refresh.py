@@ -9,16 +9,19 @@ from doc_running import Walk
 
 
 def refresh(page: Path) -> None:
-    """Replace the output of each command whose output is another one now."""
+    """Replace the output of every command if any prints another one now, so that names of runs agree on the page."""
     with tempfile.TemporaryDirectory() as folder:
         walk = Walk(page, Path(folder))
-        for difference in walk.carry_out():
-            if not difference.what.startswith("$ "):
-                print(f"{page}: {difference}\n")
+        different = walk.carry_out()
+    for difference in different:
+        if not difference.what.startswith("$ "):
+            print(f"{page}: {difference}\n")
+    if not any(difference.what.startswith("$ ") for difference in different):
+        return
     lines = page.read_text(encoding="utf-8").splitlines()
     for printed in reversed(walk.printed):
         shown = printed.command.shown
-        if agrees("\n".join(shown), printed.text):
+        if "..." in shown and agrees("\n".join(shown), printed.text):
             continue
         start = printed.command.line + printed.command.text.count("\n")
         lines[start : start + len(shown)] = printed.text.rstrip("\n").splitlines()
