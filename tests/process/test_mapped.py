@@ -213,7 +213,8 @@ def test_a_second_run_reuses_the_mapped_stage_as_a_whole(workspace, load, tmp_pa
 
 def test_failed_items_are_the_reason_to_run_again(workspace, load, tmp_path):
     collecting = JOB.replace('key="id"', 'key="id", errors="collect"').replace(
-        "    with open", "    if pathlib.Path('bad').exists() and row['value'] == 3: raise ValueError('bad')\n    with open"
+        "    with open",
+        "    if pathlib.Path('bad').exists() and row['value'] == 3: raise ValueError('bad')\n    with open",
     )
     (tmp_path / "bad").touch()
     load(collecting).run(workspace=workspace)

@@ -135,5 +135,3 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of everything. Further use raises StoreError."""
         ...
-
-
