@@ -13,9 +13,9 @@ from milepost.kernel.lock import try_acquire
 from milepost.kernel.sessions import new_session
 from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow, StepRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
+from milepost.process.finding import find_run
 from milepost.store.memory import MemoryStore
 from milepost.views.items import FAILED, error_family, group_failures, list_items
-from milepost.process.finding import find_run
 from milepost.views.runs import list_runs, run_detail
 from milepost.views.view import to_json
 from milepost.views.watch import Watch, continuation

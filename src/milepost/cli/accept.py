@@ -12,9 +12,9 @@ from milepost.model.fingerprint.code import with_texts
 from milepost.model.fingerprint.parts import Change, diff_text
 from milepost.model.rows import RunRow
 from milepost.process.accepting import accept_change
+from milepost.process.finding import find_run
 from milepost.terminal.reasons import changes_lines
 from milepost.terminal.text import counted, safe
-from milepost.process.finding import find_run
 from milepost.views.why import PartChange
 
 

@@ -10,10 +10,10 @@ from milepost.cli.opening import now, open_workspace, show, show_json
 from milepost.cli.options import face, options
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import EventRow, RunRow
+from milepost.process.finding import find_run
 from milepost.process.watching import CANCEL_REQUESTED
 from milepost.terminal.sentences import resume_command
 from milepost.terminal.text import safe
-from milepost.process.finding import find_run
 from milepost.views.runs import RunLine, run_detail
 
 LOOK_SECONDS = 0.1

@@ -16,8 +16,8 @@ from milepost.errors import Cancelled
 from milepost.kernel.handles import Run
 from milepost.kernel.workspace import Workspace
 from milepost.process.definition import Process
-from milepost.terminal.sentences import resume_command, summary
 from milepost.process.finding import find_run
+from milepost.terminal.sentences import resume_command, summary
 from milepost.views.runs import run_detail
 
 

@@ -13,8 +13,8 @@ from milepost.cli.options import face, options
 from milepost.kernel.loglines import LogLine, follow_logs, read_logs, render
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import RunRow
-from milepost.terminal.style import Screen, Style
 from milepost.process.finding import find_run
+from milepost.terminal.style import Screen, Style
 from milepost.views.runs import run_detail
 from milepost.views.view import View, to_json, utc
 

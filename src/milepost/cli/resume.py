@@ -16,8 +16,8 @@ from milepost.kernel.workspace import Workspace
 from milepost.model.rows import RunRow
 from milepost.model.status import RunState
 from milepost.process.definition import Process
-from milepost.process.opening import recorded_decisions
 from milepost.process.finding import find_run
+from milepost.process.opening import recorded_decisions
 from milepost.views.runs import RunLine, run_detail
 
 _executor = click.option("--executor", type=click.Choice(["inline", "threads", "workers"]), help="Where stages work.")

@@ -7,10 +7,10 @@ import click
 from milepost.cli.opening import now, open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.model.status import ProcessingStatus
+from milepost.process.finding import find_run
 from milepost.terminal.lists import detail_page, failures_table, items_table
 from milepost.terminal.style import Style
 from milepost.views.items import FAILED, group_failures, list_items
-from milepost.process.finding import find_run
 from milepost.views.runs import run_detail
 
 DONE = tuple(status for status in ProcessingStatus if status.is_done)

@@ -6,8 +6,8 @@ import click
 
 from milepost.cli.opening import open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
-from milepost.terminal.reasons import why_page
 from milepost.process.finding import find_run
+from milepost.terminal.reasons import why_page
 from milepost.views.why import why_stages
 
 

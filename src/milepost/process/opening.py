@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from milepost.errors import InvalidDataError, UnknownRunError
+from milepost.errors import InvalidDataError
 from milepost.kernel import host
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.crash import cause_of_death
@@ -22,7 +22,6 @@ from milepost.model.decision import Choice
 from milepost.model.files import File
 from milepost.model.fingerprint.values import digest, preview
 from milepost.model.names import name_for
-from milepost.model.nearest import did_you_mean
 from milepost.model.redaction import redact, redact_value
 from milepost.model.rows import DecisionRow, EventRow, Row, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState

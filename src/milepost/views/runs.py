@@ -10,8 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from milepost.errors import UnknownRunError
-from milepost.model.nearest import did_you_mean
 from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store

@@ -13,10 +13,10 @@ from milepost.cli.demo.shell import CommandFailed, Shell
 from milepost.errors import MilepostError
 from milepost.kernel.workspace import Workspace
 from milepost.model.status import StageState
+from milepost.process.finding import find_run
 from milepost.terminal.style import Style
 from milepost.terminal.table import Cell, Column, lay_out
 from milepost.terminal.text import count, duration
-from milepost.process.finding import find_run
 from milepost.views.runs import RunDetail, run_detail
 
 KILL_AT = 0.4  # of the mapped stage's items
