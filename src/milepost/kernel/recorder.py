@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections.abc import Callable
 
 from milepost.errors import StoreBusy, StoreError, StoreFull
 from milepost.kernel.ticker import Ticker
+from milepost.kernel.warning import warn
 from milepost.model.rows import Row, SessionRow, StageRow
 from milepost.store.protocol import Durability, Fence, Store
 
@@ -31,7 +31,7 @@ class Recorder:
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
         self._observed: dict[object, Row] = {}
-        self._has_warned = False
+        self._warned: set[str] = set()
         self._is_dirty = False
         self._stops: list[Callable[[], None]] = []
         if ticker is not None:
@@ -69,7 +69,7 @@ class Recorder:
                 self._store.write(rows, fence=self._fence)
                 self._is_dirty = True
             except StoreError as error:
-                self._warn(f"milepost: progress is not recorded for now: {error}")
+                self._warn("observe", f"milepost: progress is not recorded for now: {error}")
 
     def close(self) -> None:
         """Flush, put all that was written beyond a power cut, and stop ticking."""
@@ -86,23 +86,26 @@ class Recorder:
                 self._store.sync()
                 self._is_dirty = False
             except StoreError as error:
-                self._warn(f"milepost: the ledger could not be made safe against power loss: {error}")
+                self._warn("barrier", f"milepost: the ledger could not be made safe against power loss: {error}")
 
     def _patiently(self, write: Callable[[], int]) -> int:
         deadline = time.monotonic() + self._wait_seconds
         while True:
             try:
-                return write()
+                changed = write()
             except (StoreFull, StoreBusy) as error:
                 if time.monotonic() >= deadline:
                     raise
-                self._warn(f"milepost: waiting up to {self._wait_seconds:.0f} s for the ledger: {error}")
+                self._warn("wait", f"milepost: waiting up to {self._wait_seconds:.0f} s for the ledger: {error}")
                 time.sleep(0.5)
+            else:
+                self._warned.discard("wait")  # the next time is news again
+                return changed
 
-    def _warn(self, text: str) -> None:
-        if not self._has_warned:
-            self._has_warned = True
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+    def _warn(self, kind: str, text: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            warn(text)
 
 
 def _identity(row: Row) -> object:
