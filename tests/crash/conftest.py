@@ -2,13 +2,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from job import Job
+from job import Job, end_all
 from trials import Lab
 
 
 @pytest.fixture
 def job(tmp_path):
     return Job(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running():
+    yield
+    end_all()
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import milepost
 from milepost import Workspace
-from milepost.errors import WorkspaceError
 from milepost.model.rows import ResultRow, RunRow, StepRow
 
 SOURCE = """
@@ -55,11 +55,25 @@ sales = Process("sales", [orders, clean, score, total, report])
 """
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
+def end_all() -> None:
+    """Kill what a test has started and not waited for, with its workers."""
+    for process in STARTED:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    STARTED.clear()
+
+
 class Job:
     """The process in a folder of its own, with its workspace and its count of calls."""
 
-    def __init__(self, folder: Path, *, items: int = 2000, seconds: float = 0.004) -> None:
+    def __init__(self, folder: Path, *, items: int = 2000, seconds: float = 0.004, place: Path | None = None) -> None:
         self.folder = folder
+        self.place = place or folder / ".milepost"
         self.items = items
         self.seconds = seconds
         self.write(factor=3)
@@ -77,7 +91,7 @@ class Job:
         return {
             **os.environ,
             "XDG_DATA_HOME": str(self.folder / "data"),
-            "MILEPOST_WORKSPACE": str(self.folder / ".milepost"),
+            "MILEPOST_WORKSPACE": str(self.place),
             "PYTHONPATH": source,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -86,7 +100,7 @@ class Job:
         return [sys.executable, "-m", "milepost", *arguments]
 
     def start(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*before, *self.command(*(arguments or ("run", "sales.py")))],
             cwd=self.folder,
             env=self.environment,
@@ -95,6 +109,8 @@ class Job:
             text=True,
             start_new_session=True,
         )
+        STARTED.append(process)
+        return process
 
     def finish(self, *arguments: str) -> str:
         process = self.start(*arguments)
@@ -120,25 +136,20 @@ class Job:
 
     def done(self) -> set[str]:
         """The items that the ledger holds as done, read as any observer would."""
-        if not (self.folder / ".milepost" / "ledger.db").exists():
+        if not (self.place / "ledger.db").exists():
             return set()
-        with Workspace.open(self.folder / ".milepost", create=False, read_only=True) as workspace:
-            try:
-                store = workspace.store
-            except WorkspaceError as error:  # looked at before its maker has written its tables
-                assert "nothing in it yet" in str(error), error
-                return set()
-            return {row.item for row in store.rows(StepRow) if row.status.is_done}
+        with Workspace.open(self.place, create=False, read_only=True) as workspace:
+            return {row.item for row in workspace.store.rows(StepRow) if row.status.is_done}
 
     def result(self) -> object:
         os.environ["XDG_DATA_HOME"] = str(self.folder / "data")
-        with Workspace.open(self.folder / ".milepost", create=False) as workspace:
+        with Workspace.open(self.place, create=False) as workspace:
             row = workspace.store.get(ResultRow, stage="report")
             assert row is not None
             return workspace.objects.get(row.address)
 
     def runs(self) -> list[RunRow]:
-        with Workspace.open(self.folder / ".milepost", create=False, read_only=True) as workspace:
+        with Workspace.open(self.place, create=False, read_only=True) as workspace:
             return workspace.store.rows(RunRow)
 
 
@@ -148,8 +159,8 @@ def pauses(count: int, least: float, most: float, seed: int) -> list[float]:
     return [dice.uniform(least, most) for _ in range(count)]
 
 
-def wait_for(condition, seconds: float = 20.0) -> None:
+def wait_for(condition, seconds: float = 20.0, said: object = "") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, f"it did not come about in time {said}"
         time.sleep(0.01)
