@@ -58,6 +58,7 @@ def carry_out_process(
     with stop:
         try:
             with runner.watch.on():
+                runner.board.open()  # who looks from now on sees this session's stages, not those of the last
                 if on_start is not None:
                     on_start(runner.handle, place)
                 runner.carry_out()
@@ -122,7 +123,6 @@ class Runner:
 
     def carry_out(self) -> None:
         """Go on until every stage has a result, one failed for good, or the run was asked to stop."""
-        self.board.open()
         try:
             while not self._is_over():
                 self._begin_ready()
