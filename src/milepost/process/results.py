@@ -19,6 +19,9 @@ class Results(Mapping[str, object]):
         known = self._known[stage]
         return known.value if known.address is None else self._objects.get(known.address)
 
+    def __contains__(self, stage: object) -> bool:
+        return stage in self._known  # without loading what it is
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
 

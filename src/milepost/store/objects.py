@@ -235,6 +235,13 @@ class Objects:
         if envelope.address_text(digest) != address:
             raise self._quarantined(path, address, ObjectDamaged("its content does not give its address"))
 
+    def set_aside(self, address: str) -> None:
+        """Make an object a miss, so that what made it runs again; what it held stays beside it for a look."""
+        path = self.path(address)
+        _checked.pop(str(path), None)
+        with contextlib.suppress(OSError):  # gone already, or a folder that only reads
+            files.set_aside(path)
+
     def addresses(self) -> Iterator[str]:
         """Every object that is here."""
         for fan in sorted(self._fans()):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 import msgspec
 
-from milepost.errors import ObjectDamaged
+from milepost.errors import ObjectDamaged, ObjectMissing
 from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
 
 if TYPE_CHECKING:
@@ -177,7 +177,10 @@ class StoredSequence(Sequence[object]):
     def _value(self, item: _Item) -> object:
         if item.result is not None and item.result[:1] == _PICKLE:
             return self._objects.unpack_checked(item.result)
-        return self._objects.unpack(item.result, item.address)
+        try:
+            return self._objects.unpack(item.result, item.address)
+        except (ObjectMissing, ObjectDamaged) as error:
+            raise self._incomplete(error) from error
 
     def _walk(self) -> Iterator[_Item]:
         for number in range(len(self._chunks)):
@@ -193,11 +196,22 @@ class StoredSequence(Sequence[object]):
         with self._lock:
             items = self._cached.pop(number, None)
             if items is None:
-                items = _read_chunk(self._objects.load(self._chunks[number])[1])
+                items = self._read(self._chunks[number])
             self._cached[number] = items
             if len(self._cached) > CACHED_CHUNKS:
                 del self._cached[next(iter(self._cached))]
             return items
+
+    def _read(self, chunk: str) -> list[_Item]:
+        try:
+            return _read_chunk(self._objects.load(chunk)[1])
+        except (ObjectMissing, ObjectDamaged) as error:
+            raise self._incomplete(error) from error
+
+    def _incomplete(self, error: ObjectMissing | ObjectDamaged) -> ObjectMissing | ObjectDamaged:
+        """With a part gone the whole is a miss too: set aside, so that what lacks is computed again."""
+        self._objects.set_aside(self.address)
+        return type(error)(f"a stored sequence lacks a part: {error}", address=self.address)
 
 
 def copy_sequence(sequence: StoredSequence, objects: Objects) -> Stored:
