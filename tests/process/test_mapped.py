@@ -254,3 +254,31 @@ def test_two_mapped_stages_share_the_workers(workspace, load):
     )
     run = process.run(workspace=workspace, executor="workers", workers=2)
     assert ["left"] * 40 == list(run.results["left"])
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads", "workers"])
+def test_a_retry_gets_the_item_as_it_was(workspace, load, tmp_path, executor):
+    """A function that changes its argument and then fails does not change what its next attempt sees."""
+    process = load("""
+        import pathlib
+        from milepost import Process, stage
+
+        @stage
+        def rows():
+            return [{"id": number, "tags": [number]} for number in range(3)]
+
+        @stage(each="rows", key="id", retries=3, retry_delay=0.0)
+        def seen(row):
+            found = {"id": row["id"], "tags": list(row["tags"])}
+            row["id"] = -1
+            row["tags"].append("again")
+            tried = pathlib.Path(f"tried-{found['id']}-{found['tags'][0]}")
+            if not tried.exists():
+                tried.touch()
+                raise ValueError("once more")
+            return found
+
+        job = Process("job", [rows, seen])
+    """)
+    run = process.run(workspace=workspace, executor=executor, workers=1)
+    assert list(run.results["seen"]) == [{"id": number, "tags": [number]} for number in range(3)]

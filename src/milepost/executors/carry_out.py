@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
+from copy import deepcopy
 from time import perf_counter
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING
@@ -139,7 +140,11 @@ class Carrier:
             context = enter(work, item.item, item.attempt)
             at_hand(index, True)
             value = item.value
-            arguments = {**shared, parameter: value.open() if type(value) is Parcel else value}
+            if type(value) is Parcel:
+                value = value.open()
+            elif work.keeps_items:
+                value = deepcopy(value)
+            arguments = {**shared, parameter: value}
             if needs_handles:
                 arguments.update(handles(work, context))
             return function(**arguments)

@@ -50,6 +50,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     item_parameter: str | None = None
     is_async: bool = False
     timeout: float | None = None
+    keeps_items: bool = False  # the function works on a copy, so that another try gets the item as it was
     concurrency: int = 1  # items of an async mapped stage that run at once in one executor slot
     run_id: str = ""
     run_name: str = ""

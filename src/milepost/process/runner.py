@@ -266,6 +266,7 @@ class Runner:
             arguments=arguments,
             item_parameter=parameters.item,
             is_async=made.is_async,
+            keeps_items=made.options.retries > 0,
             timeout=made.options.timeout,
             concurrency=made.options.workers or 8,
             run_id=self._opened.run.id,
