@@ -33,7 +33,7 @@ def texts(folder, **wanted):
 
 
 def context(stage="clean", item=None, run="run-1"):
-    return Context(run_id=run, run_name=run, stage=stage, item=item, notify=lambda *_: None, is_cancelled=lambda: False)
+    return Context(run_id=run, run_name=run, stage=stage, item=item, tell=lambda *_: None, is_cancelled=lambda: False)
 
 
 def test_printed_and_logged(folder, capsys):

@@ -19,9 +19,11 @@ from milepost.kernel.context import Context, current
 from milepost.store.objects import Objects
 
 if TYPE_CHECKING:
-    from milepost.store.objects import Packed, Stored
+    from milepost.store.objects import Stored
 
 STOPS = (Cancelled, KeyboardInterrupt)
+GENERATORS = (GeneratorType, AsyncGeneratorType)
+NOT_VALUES = (CoroutineType, *GENERATORS)
 
 
 def _unobserved(index: int, is_begun: bool) -> None:
@@ -68,7 +70,7 @@ class Carrier:
             self._at_hand(0, True)
             result = self._called(work, arguments)
             seconds = perf_counter() - started
-            stored, value, unencodable = self._store(work, result)
+            stored, value, unencodable = self._store(result)
         except STOPS as stop:
             return _stopped(task, stop)
         except BaseException as exception:
@@ -112,21 +114,25 @@ class Carrier:
 
         from milepost.executors.lanes import Lanes
 
-        lanes = Lanes(work, batch, begin, lambda result: self._pack(work, result), self._settled)
+        lanes = Lanes(work, batch, begin, lambda result: self._objects.pack(_value(work, result)), self._settled)
         return self._loop.run(lanes.compute(), is_cancelled=self._equipment.is_cancelled)
 
     def _one_by_one(self, work: Work, batch: Batch, begin: Callable[[int, ItemTask], object]) -> None:
+        pack, at_hand = self._objects.pack, self._at_hand
         for index, item in batch.in_time():
             started = perf_counter()
             try:
-                packed = self._pack(work, self._awaited(work, begin(index, item)))
+                result = begin(index, item)
+                if isinstance(result, NOT_VALUES):
+                    result = self._awaited(work, result)
+                packed = pack(result)
             except STOPS:
                 raise
             except BaseException as exception:
                 batch.fail(index, exception, perf_counter() - started)
             else:
                 batch.finish(index, packed, perf_counter() - started)
-            self._at_hand(index, False)
+            at_hand(index, False)
 
     def _beginner(self, work: Work) -> Callable[[int, ItemTask], object]:
         """What begins one item: everything that is the same for all of them is settled before."""
@@ -155,18 +161,17 @@ class Carrier:
         return self._awaited(work, work.function(**arguments))
 
     def _awaited(self, work: Work, result: object) -> object:
-        if not isinstance(result, CoroutineType):
-            return result
+        """The result, awaited where it is a coroutine. Raises StageExecutionError for a generator."""
+        if isinstance(result, CoroutineType):
+            from milepost.executors.lanes import in_time
 
-        from milepost.executors.lanes import in_time
-
-        return self._loop.run(in_time(result, work), is_cancelled=self._equipment.is_cancelled)
+            result = self._loop.run(in_time(result, work), is_cancelled=self._equipment.is_cancelled)
+        return _value(work, result)
 
     def _settled(self, index: int) -> None:
         self._at_hand(index, False)
 
-    def _store(self, work: Work, result: object) -> tuple[Stored | None, object, str | None]:
-        _refuse_generator(work, result)
+    def _store(self, result: object) -> tuple[Stored | None, object, str | None]:
         try:
             return self._objects.put(result), None, None
         except CannotEncode as error:
@@ -174,27 +179,21 @@ class Carrier:
                 raise
             return None, result, str(error)
 
-    def _pack(self, work: Work, result: object) -> Packed:
-        _refuse_generator(work, result)
-        return self._objects.pack(result)
-
     def _enter(self, work: Work, item: str | None, attempt: int) -> Context:
-        tell = self._equipment.on_notice
-
-        def notify(kind: str, payload: Mapping[str, object]) -> None:
-            tell(Notice(work.stage, kind, payload, item, attempt))
-
         context = Context(
             run_id=work.run_id,
             run_name=work.run_name,
             stage=work.stage,
             item=item,
             attempt=attempt,
-            notify=notify,
+            tell=self._tell,
             is_cancelled=self._equipment.is_cancelled,
         )
         current.set(context)
         return context
+
+    def _tell(self, where: Context, kind: str, payload: Mapping[str, object]) -> None:
+        self._equipment.on_notice(Notice(where.stage or "", kind, payload, where.item, where.attempt))
 
 
 def failed(task: Task, exception: BaseException, seconds: float = 0.0) -> Outcome:
@@ -218,10 +217,12 @@ def _stopped(task: Task, stop: BaseException) -> Outcome:
     return Outcome(task=task.number, stage=task.stage, kind="cancelled", exception=stop, error=error_text(stop))
 
 
-def _refuse_generator(work: Work, result: object) -> None:
-    if isinstance(result, (GeneratorType, AsyncGeneratorType)):
+def _value(work: Work, result: object) -> object:
+    """The result itself. Raises StageExecutionError for a generator."""
+    if isinstance(result, GENERATORS):
         raise StageExecutionError(
             f"stage {work.stage!r} returned a generator; a result is stored as a whole: return a list, "
             f"or map a stage over the items with each={work.stage!r}",
             stage=work.stage,
         )
+    return result

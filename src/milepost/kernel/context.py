@@ -9,15 +9,19 @@ import msgspec
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the running code stands. `notify` carries progress and logs to the session's process."""
+    """Where the running code stands. `tell` carries progress and logs to the session's process."""
 
     run_id: str
     run_name: str
     stage: str | None = None
     item: str | None = None
     attempt: int = 1
-    notify: Callable[[str, Mapping[str, object]], None]
+    tell: Callable[[Context, str, Mapping[str, object]], None]
     is_cancelled: Callable[[], bool]
+
+    def notify(self, kind: str, payload: Mapping[str, object]) -> None:
+        """Tell the session's process something about what runs here."""
+        self.tell(self, kind, payload)
 
 
 current: ContextVar[Context | None] = ContextVar("milepost", default=None)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from milepost.errors import StoreBusy, StoreError, StoreFull
 from milepost.kernel.ticker import Ticker
 from milepost.kernel.warning import warn
-from milepost.model.rows import Row, SessionRow, StageRow
+from milepost.model.rows import Row, SessionRow, StageRow, StepRow
 from milepost.store.protocol import Durability, Fence, Store
 
 BARRIER_SECONDS = 0.1  # how much a power cut may cost at durability "group"
@@ -48,7 +48,8 @@ class Recorder:
             return 0
         with self._lock:
             for row in rows:
-                self._observed.pop(_identity(row), None)  # a fact replaces what was seen of the same thing
+                if type(row) is not StepRow:
+                    self._observed.pop(_identity(row), None)  # a fact replaces what was seen of the same thing
             changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable))
             self._is_dirty = not durable
             return changed

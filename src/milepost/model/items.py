@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -26,6 +27,7 @@ _LONGEST = 200
 _LITERALS = frozenset({"None", "True", "False"})
 _FORM = re.compile(r"[\"(\[{<]|\w+\(.*\)$", re.DOTALL)
 _BITS = (1 << 32) - 1
+_words = struct.Struct("<QQ").unpack
 
 
 def item_keys(items: Iterable[object], key: Key = None, *, stage: str) -> Iterator[tuple[str, bytes]]:
@@ -44,9 +46,13 @@ def item_keys(items: Iterable[object], key: Key = None, *, stage: str) -> Iterat
 
 def _by_content(items: Iterable[object], stage: str) -> Iterator[tuple[str, bytes]]:
     counts = Numbers()
+    put = counts.put
     for position, item in enumerate(items):
-        found = _digest(item, position, stage)
-        before = counts.put(found, 1)
+        try:
+            found = digest(item)
+        except UnkeyableError:
+            found = _digest(item, position, stage)
+        before = put(found, 1)
         if before is None:
             yield found.hex(), found
             continue
@@ -183,12 +189,14 @@ class Numbers:
     def put(self, key: bytes, number: int) -> int | None:
         """Note `number` for a new digest; for a known one leave all as it is and return what it has."""
         mark, rest = _halves(key)
-        place = self._place(mark, rest)
+        place = mark & self._last
         if self._marks[place]:
-            return self._rests[place] & _BITS
+            place = self._place(mark, rest)
+            if self._marks[place]:
+                return self._rests[place] & _BITS
         self._marks[place], self._rests[place] = mark, rest | number
         self._count += 1
-        if self._count * 3 > self._size * 2:
+        if self._count > self._most:
             self._grow()
         return None
 
@@ -199,7 +207,7 @@ class Numbers:
 
     def _place(self, mark: int, rest: int) -> int:
         """Where this digest is, or the free place where it belongs."""
-        marks, rests, last = self._marks, self._rests, self._size - 1
+        marks, rests, last = self._marks, self._rests, self._last
         place = mark & last
         while (found := marks[place]) and (found != mark or (rests[place] ^ rest) > _BITS):
             place = (place + 1) & last
@@ -207,18 +215,19 @@ class Numbers:
 
     def _grow(self) -> None:
         marks, rests = self._marks, self._rests
-        self._make(self._size * 2)
+        self._make(2 * (self._last + 1))
         for mark, rest in zip(marks, rests, strict=True):
             if mark:
                 place = self._place(mark, rest)
                 self._marks[place], self._rests[place] = mark, rest
 
     def _make(self, size: int) -> None:
-        self._size = size
+        self._last, self._most = size - 1, size * 2 // 3
         self._marks = array("Q", (0,)) * size
         self._rests = array("Q", (0,)) * size
 
 
 def _halves(key: bytes) -> tuple[int, int]:
     """64 bits that are not 0, and 32 more in the upper half of a word whose lower half is free for a number."""
-    return int.from_bytes(key[:8], "little") or 1, int.from_bytes(key[8:12], "little") << 32
+    mark, rest = _words(key)
+    return mark or 1, rest & ~_BITS

@@ -67,6 +67,8 @@ class ItemFeed:
         if self._is_forced:
             return tasks
         found = self.find([task.digest for task in tasks])
+        if not found:
+            return tasks
         for task in tasks:
             if task.digest in found:
                 self._on_found(task.position, msgspec.structs.replace(found[task.digest], item=task.item))

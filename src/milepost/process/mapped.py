@@ -93,7 +93,7 @@ class MappedJob:
         self._is_fed = False
         self._ready: deque[ItemTask] = deque()
         self._later: list[tuple[float, int, ItemTask]] = []
-        self._out: dict[int, dict[int, ItemTask]] = {}
+        self._out: dict[int, tuple[ItemTask, ...]] = {}
         self._tries: dict[int, int] = {}  # by position, of items that failed before in this session
         self._size = BatchSize()
         self._results = OrderedResults(SequenceWriter(trade.objects), self._recall)
@@ -111,15 +111,20 @@ class MappedJob:
             return None
         batch = tuple(self._ready.popleft() for _ in range(min(self._size.items, len(self._ready))))
         task = Task(number=self._number(), stage=self.plan.stage, items=batch)
-        self._out[task.number] = {item.position: item for item in batch}
+        self._out[task.number] = batch
         return task
 
     def absorb(self, outcome: Outcome) -> None:
         handed = self._out.pop(outcome.task)
-        rows = [self._row(item, self._judge(item)) for item in outcome.items]
+        now = SYSTEM.now()
+        rows = [self._row(item, now) for item in outcome.items]
         self._trade.recorder.record(*rows)  # before anything is told or handed on
         for item, row in zip(outcome.items, rows, strict=True):
-            self._settle(item, row.status, handed[item.position], outcome)
+            if item.ok and item.packed is not None:
+                self.done += 1
+                self._results.put(item.position, item.item, item.packed, item.digest)
+            else:
+                self._settle(item, row.status, handed, outcome)
         self._ready.extendleft(reversed(outcome.rest))
         self._seconds += sum(item.seconds for item in outcome.items)
         self._size.learn(len(outcome.items), outcome.seconds)
@@ -162,19 +167,18 @@ class MappedJob:
         return self._trade.objects.repack(row.result, row.address)
 
     def _judge(self, item: ItemOutcome) -> ProcessingStatus:
-        if item.ok:
-            return ProcessingStatus.SUCCESS
+        """What an item's failure means for its row."""
         tries = self._tries.get(item.position, 0) + 1
         if may_try_again(item.kind, tries, self.options.retries):
             return ProcessingStatus.ERROR
         return ProcessingStatus.FAILED
 
-    def _settle(self, item: ItemOutcome, status: ProcessingStatus, task: ItemTask, outcome: Outcome) -> None:
-        if item.ok and item.packed is not None:
-            self.done += 1
-            self._results.put(item.position, item.item, item.packed, item.digest)
-        elif status is ProcessingStatus.ERROR:
-            self._try_again(item, task)
+    def _settle(
+        self, item: ItemOutcome, status: ProcessingStatus, handed: tuple[ItemTask, ...], outcome: Outcome
+    ) -> None:
+        """Decide what follows from an item that failed."""
+        if status is ProcessingStatus.ERROR:
+            self._try_again(item, next(task for task in handed if task.position == item.position))
         elif self.options.errors == "collect":
             self.failed += 1
             self._failures.append(f"{item.item}: {item.error}")
@@ -189,21 +193,21 @@ class MappedJob:
         again = msgspec.structs.replace(task, attempt=task.attempt + 1)
         heapq.heappush(self._later, (due, item.position, again))
 
-    def _row(self, item: ItemOutcome, status: ProcessingStatus) -> StepRow:
+    def _row(self, item: ItemOutcome, now: float) -> StepRow:
         packed = item.packed
         return StepRow(
             run=self._trade.run,
             step=self.plan.stage,
             item=item.item,
             attempt=item.attempt,
-            status=status,
+            status=ProcessingStatus.SUCCESS if item.ok else self._judge(item),
             key=self.plan.items_key or "",
             digest=item.digest,
             result=packed.result if packed else None,
             address=packed.address if packed else None,
             error=redact(item.error) if item.error else None,
             seconds=item.seconds,
-            at=SYSTEM.now(),
+            at=now,
         )
 
     def _failure(self, item: ItemOutcome, outcome: Outcome) -> StageExecutionError:

@@ -21,6 +21,10 @@ class OrderedResults:
 
     def put(self, position: int, item: str, packed: Packed, digest: bytes) -> None:
         """The result of the item at this position, which is in the ledger already."""
+        if position == self._next and not self._waiting:
+            self._writer.append(packed, item)
+            self._next += 1
+            return
         self._waiting[position] = (item, packed if len(self._waiting) < KEPT else digest)
         self._write()
 

@@ -63,7 +63,7 @@ class Watch:
             run_name=self._opened.run.name,
             stage=notice.stage,
             item=notice.item,
-            notify=lambda kind, payload: None,
+            tell=lambda where, kind, payload: None,
             is_cancelled=lambda: self._stop.is_requested,
         )
         token = current.set(here)
