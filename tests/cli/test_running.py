@@ -229,6 +229,13 @@ def test_wrong_usage_is_2_and_says_what_to_do(milepost: Command, folder: Path, a
     assert len(done.stderr.strip().split("\n\n")) == 1
 
 
+def test_a_script_that_exits_when_imported_is_a_target_in_trouble(milepost: Command, folder: Path) -> None:
+    """Its exit code is not ours: 3 would say that the run is alive elsewhere."""
+    (folder / "exits.py").write_text("import sys\nsys.exit(3)\n")
+    done = milepost("run", "exits.py")
+    assert done.returncode == 2 and "exits.py cannot be loaded: SystemExit: 3" in done.stderr
+
+
 def test_a_reader_that_goes_away_does_not_end_the_run(folder: Path, environment: dict[str, str]) -> None:
     """`milepost run | head -1` completes the run."""
     subprocess.run(

@@ -15,11 +15,11 @@ def load(target: str) -> Process:
         return load_target(target)
     except MilepostError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that exits would pass its code off as ours
         raise TargetError(f"{target} cannot be loaded: {type(error).__name__}: {error}{_where(error)}") from error
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return ""  # its text has the place already
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
