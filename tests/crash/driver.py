@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
+from pathlib import Path
 
 ACKED = "acked"
 
@@ -79,7 +81,7 @@ def act(order: dict) -> int:
 
         bugs.plant(order["bug"])
     if action == "run":
-        tell_acknowledged()
+        tell_acknowledged(order.get("with_times", False))
         return carry_out(order.get("options", {}))
     if action == "shell":
         tell_acknowledged()
@@ -111,7 +113,7 @@ def shell(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def tell_acknowledged() -> None:
+def tell_acknowledged(with_times: bool = False) -> None:
     """From now on each return of a promise is a line in an outside file: what any observer has been told."""
     from milepost.kernel.recorder import Recorder
     from milepost.store.objects import Objects
@@ -122,6 +124,9 @@ def tell_acknowledged() -> None:
     def tell(*lines: list) -> None:
         if lines:
             os.write(handle, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+            if with_times:
+                with Path("times").open("a") as times:
+                    times.writelines(f"{time.monotonic()} {line[0]}\n" for line in lines)
 
     def told_record(self, *rows, durable=False):
         changed = record(self, *rows, durable=durable)

@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from job import Job, wait_for
+from job import AS_ROOT, Job, wait_for
 
 DISK_BYTES = 8 << 20
 LARGE = "return __import__('random').Random(order['id']).randbytes(8000).hex() and order['price'] * factor"
@@ -17,9 +17,10 @@ def disk(tmp_path):
     """A small disk of its own."""
     folder = tmp_path / "disk"
     folder.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0700", "tmpfs", str(folder)], check=True)
+    options = f"size={DISK_BYTES},mode=0700,uid={os.getuid()}"
+    subprocess.run([*AS_ROOT, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
     yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    subprocess.run([*AS_ROOT, "umount", "-l", str(folder)], check=True)
 
 
 @contextmanager
@@ -75,11 +76,8 @@ def test_a_run_waits_while_the_disk_is_full_and_goes_on(tmp_path, disk, body, op
 def test_a_run_on_a_full_disk_gives_up_in_a_way_that_resumes(tmp_path, disk):
     """After the wait it ends with an error that says what to do; the same command then completes it."""
     job = Job(tmp_path, items=200, seconds=0.01, place=disk / ".milepost")
-    os.environ["MILEPOST_STORE_WAIT_SECONDS"] = "1"
-    try:
-        process = job.start()
-    finally:
-        del os.environ["MILEPOST_STORE_WAIT_SECONDS"]
+    job.settings["MILEPOST_STORE_WAIT_SECONDS"] = "1"
+    process = job.start()
     wait_for(lambda: len(job.done()) >= 20)
     with filled(disk):
         said, _ = process.communicate(timeout=60)

@@ -1,11 +1,11 @@
 """A worker that the kernel kills for memory is named as such, and its item too."""
 
 import os
-import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from job import Job
+from job import AS_ROOT, Job
 
 GROUPS = Path("/sys/fs/cgroup")
 LIMIT_BYTES = 300 << 20
@@ -17,11 +17,11 @@ def small_memory():
     """A control group that has little memory; the file through which a process enters it."""
     is_second = (GROUPS / "cgroup.controllers").exists()
     folder = GROUPS / ("" if is_second else "memory") / f"milepost-test-{os.getpid()}"
-    folder.mkdir()
-    limit = "memory.max" if is_second else "memory.limit_in_bytes"
-    (folder / limit).write_text(str(LIMIT_BYTES))
+    limit = folder / ("memory.max" if is_second else "memory.limit_in_bytes")
+    subprocess.run([*AS_ROOT, "mkdir", str(folder)], check=True)
+    subprocess.run([*AS_ROOT, "sh", "-c", f"echo {LIMIT_BYTES} > {limit}"], check=True)
     yield folder / "cgroup.procs"
-    folder.rmdir()
+    subprocess.run([*AS_ROOT, "rmdir", str(folder)], check=True)
 
 
 def test_a_worker_killed_for_memory_names_its_item_and_the_cause(tmp_path, small_memory):
@@ -29,13 +29,12 @@ def test_a_worker_killed_for_memory_names_its_item_and_the_cause(tmp_path, small
     job = Job(tmp_path, items=20, seconds=0.001)
     source = tmp_path / "sales.py"
     source.write_text(source.read_text().replace('return order["price"] * factor', HUNGRY))
-    enter = ("sh", "-c", f'echo $$ > {small_memory} && exec "$@"', "sh")
+    enter = ("sh", "-c", f'echo $$ | {" ".join(AS_ROOT)} tee {small_memory} > /dev/null && exec "$@"', "sh")
     process = job.start("run", "sales.py", "--executor", "workers", "--workers", "2", before=enter)
     said, _ = process.communicate(timeout=60)
     assert 1 == process.returncode, said
     assert "out of memory" in said
     assert "item '7'" in said
-    assert process.returncode != -signal.SIGKILL
     assert "7" not in job.done()
     job.write(factor=3)
     job.finish()

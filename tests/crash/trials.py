@@ -242,13 +242,34 @@ def spread(points: Sequence[Point], count: int) -> list[Point]:
 def killed_at(lab: Lab, point: Point, *, bug: str | None = None, options: dict | None = None) -> list[str]:
     """Kill on entry of that call; what is then not as promised."""
     folder = lab.fresh()
+    violations = [f"{point}: {text}" for text in kill_in(lab, folder, point, bug=bug, options=options)]
+    if not violations:
+        shutil.rmtree(folder)
+    return violations
+
+
+def killed_one_after_another(lab: Lab, points: Sequence[Point]) -> list[str]:
+    """One run, killed at a point, continued and killed at the next; what is not as promised after any of them."""
+    folder = lab.fresh()
+    for point in points[:-1]:
+        if violations := kill_in(lab, folder, point, carry_on=False):
+            return [f"{point}: {text}" for text in violations]
+    return [f"{points[-1]}: {text}" for text in kill_in(lab, folder, points[-1])]
+
+
+def kill_in(
+    lab: Lab,
+    folder: Path,
+    point: Point,
+    *,
+    bug: str | None = None,
+    options: dict | None = None,
+    carry_on: bool = True,
+) -> list[str]:
     order = {"do": "run", "bug": bug, "options": options or {}}
     rule = f"{point.call}:signal=SIGKILL:when={point.number}"
     code = lab.carry_out(folder, order, ["-o", "/dev/null", "-e", f"trace={point.call}", "-e", f"inject={rule}"])
     said = (folder / "said").read_text()
-    if code not in (0, -signal.SIGKILL):
-        return [f"{point}: it ended with {code}: {said[-1500:]}"]
-    violations = [f"{point}: {text}" for text in lab.check(folder)]
-    if not violations:
-        shutil.rmtree(folder)
-    return violations
+    if code not in (0, -signal.SIGKILL) and "killed by signal 9" not in said:  # so was each of its workers
+        return [f"it ended with {code}: {said[-1500:]}"]
+    return lab.check(folder, carry_on=carry_on)
