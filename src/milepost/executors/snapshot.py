@@ -15,6 +15,7 @@ import cloudpickle
 
 from milepost.executors.by_value import CACHED, ByValuePickler, module_shell
 from milepost.executors.left_out import LeftOut
+from milepost.executors.reached import reached_modules
 from milepost.model.fingerprint.modules import is_user_module
 
 OF_THE_MODULE = frozenset(
@@ -52,7 +53,7 @@ class Binding:
 
 
 def take_snapshot(functions: Iterable[Callable[..., object]] = (), modules: Iterable[str] | None = None) -> bytes:
-    """All loaded modules of the user's by value, with those of `functions`; or just `modules`.
+    """The user's modules that `functions` reach, by value; or just `modules`.
 
     What cannot be taken along (an open file, a connection) is left out, and using it in a worker raises
     WorkerError. Locks, caches and thread-local values come as new ones.
@@ -62,7 +63,7 @@ def take_snapshot(functions: Iterable[Callable[..., object]] = (), modules: Iter
         >>> isinstance(snapshot, bytes)
         True
     """
-    names = _user_modules(functions) if modules is None else list(modules)
+    names = reached_modules(functions) if modules is None else list(modules)
     with _registering:
         registered = _register(names)
         try:
@@ -166,15 +167,6 @@ class _Imported:
 def imported(module: str, name: str) -> object:
     """An attribute of an installed module."""
     return getattr(module_shell(module), name)
-
-
-def _user_modules(functions: Iterable[Callable[..., object]]) -> list[str]:
-    wanted = {getattr(function, "__module__", None) for function in functions}
-    return [
-        name
-        for name, module in list(sys.modules.items())
-        if isinstance(module, ModuleType) and (name in wanted or is_user_module(name))
-    ]
 
 
 def _register(names: list[str]) -> list[ModuleType]:

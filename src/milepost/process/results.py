@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from milepost.process.planner import Upstream
 from milepost.store.objects import Objects
@@ -34,6 +34,11 @@ class Results(Mapping[str, object]):
     def put(self, stage: str, upstream: Upstream) -> None:
         """A stage has its result."""
         self._known[stage] = upstream
+
+    def forget(self, stages: Iterable[str]) -> None:
+        """Results that were found and cannot be read."""
+        for stage in stages:
+            del self._known[stage]
 
     def upstream(self, stage: str) -> Upstream:
         """The result as its consumers' keys see it."""

@@ -16,6 +16,7 @@ from milepost.kernel.handles import Run
 from milepost.kernel.signals import StopSignals
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import ResultRow
+from milepost.model.status import StageState
 from milepost.process.board import Board
 from milepost.process.crew import Crew
 from milepost.process.definition import Process
@@ -159,10 +160,21 @@ class Runner:
             self.board.reused(plan, plan.result)
             self._results.put(name, upstream_of(plan.result))
             return
+        lost = [need for need in upstream if not self._is_whole(need)]
+        if lost:
+            self._results.forget(lost)  # they are planned again, and run
+            return
         self.board.begun(plan, self._process.stages[name].__wrapped__, self._planner.files)
         job = self._job(plan, upstream)
         self._jobs[name] = job
         self._crew.take_on(job)
+
+    def _is_whole(self, need: str) -> bool:
+        """Whether a reused result can be read; a damaged one counts as missing before anyone is handed it."""
+        address = self._results.upstream(need).address
+        if address is None or self.board.states[need] is not StageState.REUSED:
+            return True
+        return self._workspace.objects.is_whole(address)
 
     def _hand_out(self) -> None:
         if self._stop.is_requested:

@@ -235,6 +235,20 @@ class Objects:
         if envelope.address_text(digest) != address:
             raise self._quarantined(path, address, ObjectDamaged("its content does not give its address"))
 
+    def is_whole(self, address: str) -> bool:
+        """Whether a value can be read, it and all it refers to; verified, and set aside when it cannot.
+
+        What was verified before by this process, and has not changed, is not read again.
+        """
+        try:
+            self.find(address)
+            is_whole = all(self.is_whole(part) for part in self.references(address))
+        except (ObjectMissing, ObjectDamaged):
+            return False
+        if not is_whole:
+            self.set_aside(address)
+        return is_whole
+
     def set_aside(self, address: str) -> None:
         """Make an object a miss, so that what made it runs again; what it held stays beside it for a look."""
         path = self.path(address)
