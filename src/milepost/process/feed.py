@@ -33,7 +33,7 @@ class ItemFeed:
         run: str,
         is_forced: bool,
         is_continued: bool,
-        on_found: Callable[[int, StepRow], None],
+        on_found: Callable[[ItemTask, StepRow], None],
     ) -> None:
         self.seen = 0
         self._plan = plan
@@ -69,10 +69,14 @@ class ItemFeed:
         found = self.find([task.digest for task in tasks])
         if not found:
             return tasks
+        missing = []
         for task in tasks:
-            if task.digest in found:
-                self._on_found(task.position, msgspec.structs.replace(found[task.digest], item=task.item))
-        return [task for task in tasks if task.digest not in found]
+            row = found.get(task.digest)
+            if row is None:
+                missing.append(task)
+            else:
+                self._on_found(task, row)
+        return missing
 
     def _with_attempts(self, tasks: list[ItemTask]) -> list[ItemTask]:
         """In a continued run an item's attempts go on counting."""

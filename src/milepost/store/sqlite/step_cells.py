@@ -29,6 +29,11 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
     seconds = float(seconds) + 0.0 if seconds == seconds else NAN  # as it comes back: one zero, one NaN
     at = float(at) + 0.0 if at == at else NAN
     sealed = row_digest((run, step, item, attempt, code, key, digest, seconds, at, address, error, result))
+    if item.isascii() and len(item) <= LONGEST_ITEM and attempt == 1 and address is None and error is None:
+        return (  # as nearly all are
+            numbers[run], numbers[step], item, 1, code, numbers[key], digest, sealed,
+            seconds if seconds == seconds else "nan", at if at == at else "nan", None, None, result, None,
+        )  # fmt: skip
     item_cell, long_item = item_cells(item)
     return (
         numbers[run], numbers[step], item_cell, to_cell(attempt), code, numbers[key], digest, sealed,
@@ -43,10 +48,13 @@ def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:
     try:
         seq, run, step, item, attempt, code, key, digest, sealed, seconds, at, address, error, result = cells
         run, step, key = texts[run], texts[step], texts[key]
-        item, attempt = from_text(item), from_integer(attempt)
-        seconds, at = from_real(seconds), from_real(at)
-        address = None if address is None else from_text(address)
-        error = None if error is None else from_text(error)
+        if type(item) is not str or type(attempt) is not int:
+            item, attempt = from_text(item), from_integer(attempt)
+        if type(seconds) is not float or type(at) is not float:
+            seconds, at = from_real(seconds), from_real(at)
+        if address is not None or error is not None:
+            address = None if address is None else from_text(address)
+            error = None if error is None else from_text(error)
         row = StepRow(
             seq=seq, run=run, step=step, item=item, attempt=attempt, status=STATUSES[code], key=key, digest=digest,
             result=result, address=address, error=error, seconds=seconds, at=at,
