@@ -65,3 +65,25 @@ def test_to_ask_whether_a_stage_has_a_result_does_not_load_it(load, workspace):
     run = process.run(workspace=workspace)
     workspace.objects.path(process.plan(workspace=workspace).stages[2].result.address).unlink()
     assert "total" in run.results and "total" in run.results.keys() and "other" not in run.results
+
+
+def test_an_open_file_is_not_stored_as_something_else(load, workspace):
+    """It is handed on as what it is, and the stage is not reusable."""
+    process = load(
+        """
+        from milepost import Process, stage
+
+        @stage
+        def opened():
+            return open(__file__)
+
+        @stage
+        def kind(opened):
+            with opened:
+                return type(opened).__name__
+
+        job = Process("files", [opened, kind])
+        """
+    )
+    assert "TextIOWrapper" == process.run(workspace=workspace).results["kind"]
+    assert "open file" in workspace.store.get(StageRow, stage="opened").reason

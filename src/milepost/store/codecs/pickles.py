@@ -106,6 +106,8 @@ def _pickler() -> Any:
             self.references: set[str] = set()
 
         def reducer_override(self, thing: object) -> object:
+            if isinstance(thing, io.IOBase) and not isinstance(thing, io.BytesIO | io.StringIO):
+                raise TypeError("an open file is not its content; return its path, or what you read from it")
             if isinstance(thing, type | FunctionType):
                 reference = class_reference(thing)
                 if reference is not None:
