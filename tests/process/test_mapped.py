@@ -282,3 +282,31 @@ def test_a_retry_gets_the_item_as_it_was(workspace, load, tmp_path, executor):
     """)
     run = process.run(workspace=workspace, executor=executor, workers=1)
     assert list(run.results["seen"]) == [{"id": number, "tags": [number]} for number in range(3)]
+
+
+def test_async_items_overlap(workspace, load):
+    """Each item waits until another has begun, so they can only end when several are under way."""
+    process = load(
+        """
+        import asyncio
+        from milepost import Process, stage
+
+        @stage
+        def rows():
+            return list(range(8))
+
+        begun = []
+
+        @stage(each="rows", version="1")
+        async def meet(row):
+            begun.append(row)
+            for _ in range(1000):
+                if len(begun) >= 4:
+                    return row
+                await asyncio.sleep(0.01)
+            raise TimeoutError("nobody came")
+
+        job = Process("meeting", [rows, meet])
+        """
+    )
+    assert list(range(8)) == list(process.run(workspace=workspace).results["meet"])

@@ -39,8 +39,8 @@ class BatchSize:
         4
     """
 
-    def __init__(self) -> None:
-        self.items = 1
+    def __init__(self, least: int = 1) -> None:
+        self.items = self._least = least
         self._seconds_per_item: float | None = None
 
     def learn(self, items: int, seconds: float) -> None:
@@ -50,7 +50,7 @@ class BatchSize:
         seen, known = seconds / items, self._seconds_per_item
         self._seconds_per_item = seen if known is None else 0.7 * known + 0.3 * seen
         wanted = int(BATCH_SECONDS / max(self._seconds_per_item, 1e-9))
-        self.items = max(1, min(wanted, self.items * 4, LARGEST_BATCH))
+        self.items = max(self._least, min(wanted, self.items * 4, LARGEST_BATCH))
 
 
 class MappedJob:
@@ -95,7 +95,7 @@ class MappedJob:
         self._later: list[tuple[float, int, ItemTask]] = []
         self._out: dict[int, tuple[ItemTask, ...]] = {}
         self._tries: dict[int, int] = {}  # by position, of items that failed before in this session
-        self._size = BatchSize()
+        self._size = BatchSize(least=work.concurrency if work.is_async else 1)  # async items of a batch overlap
         self._results = OrderedResults(SequenceWriter(trade.objects), self._recall)
         self._seconds = 0.0
         self._failures: list[str] = []
