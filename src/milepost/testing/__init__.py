@@ -1,4 +1,4 @@
-"""What tests of programs on Milepost need: the contract of a store, a clock to set.
+"""What tests of programs on Milepost need: the contract of a store, a clock to set, a workspace in memory.
 
 Importing this package loads neither pytest nor anything else; each name is loaded when it is used.
 """
@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from milepost.testing.clock import FakeClock as FakeClock
     from milepost.testing.store_contract import StoreContract as StoreContract
+    from milepost.testing.workspace import memory_workspace as memory_workspace
 
-_HOMES = {"FakeClock": "milepost.testing.clock", "StoreContract": "milepost.testing.store_contract"}
+_HOMES = {
+    "FakeClock": "milepost.testing.clock",
+    "StoreContract": "milepost.testing.store_contract",
+    "memory_workspace": "milepost.testing.workspace",
+}
 
-__all__ = ["FakeClock", "StoreContract"]
+__all__ = ["FakeClock", "StoreContract", "memory_workspace"]
 
 
 def __getattr__(name: str) -> object:
