@@ -8,7 +8,7 @@ LATE_SECONDS = 2.0  # a barrier is due after 0.1 s; a busy machine may be late, 
 
 def violations_of(lab, recording, count):
     states = cuts(recording, count)
-    assert len(states) > count
+    assert len(states) > min(count, 300)  # of equal states one is tried
     return [text for texts in lab.each(lambda cut: tried(lab, recording, cut), states) for text in texts]
 
 
