@@ -75,7 +75,7 @@ def milepost(folder: Path, environment: dict[str, str]) -> Command:
             env={**environment, **more},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
 

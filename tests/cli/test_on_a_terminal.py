@@ -34,7 +34,7 @@ class Terminal:
         os.close(slave)
         self.screen = ""
 
-    def read_until(self, text: str, seconds: float = 30.0) -> None:
+    def read_until(self, text: str, seconds: float = 120.0) -> None:
         """Read on until the text was sent; AssertionError after so many seconds or at the end without it."""
         deadline = time.monotonic() + seconds
         while text not in ESCAPE.sub("", self.screen):
@@ -43,9 +43,9 @@ class Terminal:
 
     def read_to_the_end(self) -> int:
         """Read all; the exit code."""
-        while self._read(30.0):
+        while self._read(120.0):
             continue
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def _read(self, seconds: float) -> bool:
         if not select.select([self._master], [], [], seconds)[0]:

@@ -43,7 +43,7 @@ def slowly(folder: Path, environment: dict[str, str]) -> Callable[..., object]:
 
 
 def _await_items(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(MilepostError):  # it may be being made at this moment
             with Workspace.open(folder / ".milepost", create=False, read_only=True) as workspace:

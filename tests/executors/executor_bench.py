@@ -14,7 +14,7 @@ from milepost.executors.task import Equipment, Executor, ItemTask, Notice, Outco
 from milepost.store.objects import Objects
 
 KEY = b"k" * 32
-PATIENCE = 30.0
+PATIENCE = 120.0  # seconds until something is taken to hang
 
 
 class Bench:

@@ -238,7 +238,7 @@ def kill_on(x):
     if x == "segfault":
         ctypes.string_at(0)
     if x == "hang":
-        time.sleep(60)
+        time.sleep(600)
     if x == "leave":
         sys.exit(7)
     return x
@@ -250,7 +250,7 @@ def slow(x):
 
 
 def hang_whole():
-    time.sleep(60)
+    time.sleep(600)
 
 
 def polite(x, stage: Stage):
@@ -330,7 +330,7 @@ async def async_item(x):
 async def async_hang(x):
     import asyncio
 
-    await asyncio.sleep(60 if x == "hang" else 0)
+    await asyncio.sleep(600 if x == "hang" else 0)
     return x
 
 

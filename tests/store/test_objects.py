@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -103,16 +102,13 @@ def test_arrays_are_mapped_and_verified_once(objects: Objects) -> None:
     address = objects.put(np.arange(2_000_000.0)).address
     objects.get(address)
     tracemalloc.start()
-    began = time.perf_counter()
     loaded = objects.get(address)
-    seconds = time.perf_counter() - began
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert isinstance(loaded, np.ndarray)
     assert loaded[-1] == 1_999_999.0
     assert loaded.ctypes.data % 64 == 0
     assert peak < 100_000
-    assert seconds < 0.05
 
 
 def test_a_changed_file_is_verified_again(objects: Objects) -> None:
