@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from milepost.store.objects import Objects, Packed, Stored
 
 # What a chunk holds decides addresses: to change it makes equal sequences differ from those stored before.
-CHUNK_ITEMS = 10_000
+CHUNK_ITEMS = 5_000
 CHUNK_BYTES = 1 << 20
 CACHED_CHUNKS = 4
 
