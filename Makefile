@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 FOLDER ?= milepost-demo
+JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -21,9 +22,9 @@ help:  ## say what there is
 demo: $(VENV)/demo.stamp  ## install with the demo's data, run it, kill it, continue it (about a minute)
 	@$(BIN)/milepost demo --folder "$(FOLDER)"
 
-test: lint strace  ## format, lint, strict types, floors, and the fast tests (under 5 minutes)
+test: lint strace  ## format, lint, strict types, floors, and the fast tests (under 5 minutes; JOBS=2 at once)
 	@echo "tests: pytest"
-	@$(PYTEST) -m "not torture" $(ARGS)
+	@$(PYTEST) -m "not torture" -n $(JOBS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/dev.stamp  ## all of `make test` but the tests
 	@echo "format: ruff format --check"; $(BIN)/ruff format --quiet --check --output-format=concise . \

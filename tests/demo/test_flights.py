@@ -9,6 +9,7 @@ import pytest
 
 from milepost.cli.demo.material import data_files
 
+pytestmark = pytest.mark.xdist_group("flights")  # the year's data are read once
 SOURCE = Path(__file__).parents[2] / "src" / "milepost" / "cli" / "demo" / "flights.py"
 
 
@@ -63,8 +64,8 @@ def test_whole_days_are_drawn(demo):
 @pytest.fixture(scope="module")
 def studied(demo, clean):
     network = demo.network(clean)
-    busiest = sorted(demo.routes(clean), key=lambda route: -len(route["late"]))[:24]
-    return network, [demo.study(route, network, 60) for route in busiest]
+    busiest = sorted(demo.routes(clean), key=lambda route: -len(route["late"]))[:16]
+    return network, [demo.study(route, network, 50) for route in busiest]
 
 
 def test_the_adjusted_shares_agree_with_a_count_by_strata(clean, studied):
@@ -85,7 +86,7 @@ def test_the_same_route_gives_the_same_numbers(demo, clean, studied):
     """A route's result does not depend on when or where it was computed."""
     network, rows = studied
     again = next(route for route in demo.routes(clean) if route["route"] == rows[0]["route"])
-    assert demo.study(again, network, 60) == rows[0]
+    assert demo.study(again, network, 50) == rows[0]
 
 
 def test_a_verdict_needs_the_whole_interval(demo, studied):

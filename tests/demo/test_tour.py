@@ -12,6 +12,8 @@ import pytest
 from milepost.cli.demo.material import data_files, place
 from milepost.cli.demo.shell import CommandFailed, Shell
 
+pytestmark = pytest.mark.xdist_group("tour")  # the folder of one tour is shared
+
 ROUTES = {("JFK", dest) for dest in ("LAX", "SFO", "BOS", "MCO", "SJU", "FLL", "BUF", "SYR", "PHX", "SEA")}
 
 

@@ -12,6 +12,7 @@ _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
+@pytest.mark.xdist_group("pages")
 @pytest.mark.parametrize("page", [page.name for page in RUN])
 def test_every_block_does_what_the_page_shows(page, carried_out):
     """Code blocks are written, imported, executed; commands are run for real and print what is shown."""
