@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import FunctionType, ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from milepost.errors import UnkeyableError
 
@@ -12,9 +12,36 @@ if TYPE_CHECKING:
     from milepost.model.fingerprint.reach import Reach
 
 
-def annotations_of(reach: Reach, function: FunctionType) -> list[str]:
-    """One fact for each annotation of a function's parameters and result."""
-    return annotation_facts(reach, getattr(function, "__annotations__", None) or {}, function.__globals__)
+_BOUNDS = (
+    "gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz", "title", "description",
+    "examples", "extra_json_schema", "extra",
+)  # fmt: skip
+
+
+def annotations_of(reach: Reach, function: FunctionType, *, without_bounds: Collection[str] = ()) -> list[str]:
+    """One fact for each annotation of a function's parameters and result.
+
+    `without_bounds` names parameters whose values were checked before the function runs (a stage's decisions).
+    """
+    kinds = dict(getattr(function, "__annotations__", None) or {})
+    for name in without_bounds:
+        if name in kinds:
+            kinds[name] = _without_bounds(_evaluated(kinds[name], function.__globals__))
+    return annotation_facts(reach, kinds, function.__globals__)
+
+
+def _without_bounds(kind: object) -> object:
+    metadata = getattr(kind, "__metadata__", None)
+    if not isinstance(metadata, tuple):
+        return kind
+    left = tuple(thing for thing in metadata if not is_bound(type(thing)))
+    origin: object = kind.__origin__  # type: ignore[attr-defined]
+    return Annotated[(origin, *left)] if left else origin
+
+
+def is_bound(cls: type) -> bool:
+    """Whether it is `Meta`, which is ours by another maker: what it holds counts, not the maker's version."""
+    return cls.__module__ == "msgspec" and cls.__name__ == "Meta"
 
 
 def annotation_facts(reach: Reach, annotations: Mapping[str, object], namespace: dict[str, object]) -> list[str]:
@@ -74,6 +101,9 @@ def _special(reach: Reach, kind: object) -> str:
 
 
 def _value(reach: Reach, thing: object) -> str:
+    if is_bound(type(thing)):  # made in C, so nothing else shows what it holds
+        held = ((name, getattr(thing, name, None)) for name in _BOUNDS)
+        return f"Meta({', '.join(f'{name}={_value(reach, bound)}' for name, bound in held if bound is not None)})"
     try:
         return reach.value(thing)
     except UnkeyableError:

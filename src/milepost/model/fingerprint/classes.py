@@ -14,6 +14,7 @@ from milepost.model.fingerprint.fields import declared_fields
 from milepost.model.fingerprint.flow import flow_of
 from milepost.model.fingerprint.functions import function_facts
 from milepost.model.fingerprint.modules import is_standard, is_user_globals, module_label
+from milepost.model.fingerprint.wrappers import is_code
 from milepost.model.fingerprint.writes import Place, is_harmless, is_user_class, self_written
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _MADE_FILES = ("<string>", "<attrs generated")  # where dataclasses and attrs sa
 _DESCRIPTORS = (MemberDescriptorType, GetSetDescriptorType)
 # While an object is being made its attributes are no state.
 _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "__init_subclass__", "__set_name__"})
+_HOOKS = frozenset({"__init_subclass__", "__set_name__"})
+_METACLASS_HOOKS = _HOOKS | {"__new__", "__init__", "__prepare__"}
 _PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), bytearray, range, slice})
 _DEPTH = 20
 _STATE = "state"
@@ -113,18 +116,18 @@ def _method(reach: Reach, cls: type, name: str, attribute: str, function: Functi
                 place = self_written(write, cls, is_class=is_class)
                 if place is not None:
                     reach.written.add(place)
-    facts = function_facts(reach, function, f"{name}.{attribute}")
+    is_hook = attribute in (_METACLASS_HOOKS if issubclass(cls, type) else _HOOKS)
+    facts = function_facts(reach, function, f"{name}.{attribute}", is_hook=is_hook)
     return "(" + ";".join(f"{len(fact)}:{fact}" for fact in facts) + ")"
 
 
 def _data(reach: Reach, cls: type, name: str, attribute: str, value: object) -> str:
-    from milepost.model.fingerprint.reach import is_code
-
     place = Place("attribute", id(cls), attribute)
     label = f"{name.replace(':', ' ')}.{attribute}"
     harmless = is_harmless(value) if type(value) not in _PLAIN else None
     if place in reach.written or harmless:
         reach.state[label + (f" (a {harmless})" if harmless else "")] = None
+        reach.hold(value)
         return _STATE
     reach.counted.add(place)
     try:
@@ -162,7 +165,7 @@ def _collect(value: object, found: dict[type, None], seen: set[int], depth: int)
     if not isinstance(value, type) and cls not in found and not _is_pythons(cls):
         found[cls] = None
     if is_user_class(cls):
-        _collect_all(list(_held_by(value)), found, seen, depth)
+        _collect_all(list(held_by(value)), found, seen, depth)
     if isinstance(value, dict):
         _collect_all(list(value.keys()), found, seen, depth)
         _collect_all(list(value.values()), found, seen, depth)
@@ -187,7 +190,8 @@ def _collect_all(
             _collect(value, found, seen, depth + 1)
 
 
-def _held_by(value: object) -> Iterator[object]:
+def held_by(value: object) -> Iterator[object]:
+    """What the attributes of an instance are."""
     yield from list(getattr(value, "__dict__", {}).values())
     for root in type(value).__mro__:
         for name in vars(root).get("__slots__", ()) if "__slots__" in vars(root) else ():

@@ -1,14 +1,14 @@
 """What a function reads and writes outside itself: one pass over its bytecode with a symbolic stack.
 
 Followed are globals, cells, imports and parameters, through attributes, subscripts and local names that are
-assigned once. Not followed: what goes through calls, containers and names that are assigned several times.
+assigned once. Not followed: what goes through calls and containers; what goes there is noted as escaping.
 """
 
 from __future__ import annotations
 
 import opcode
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import CodeType
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ _ATTRIBUTES_ARE_METHODS = sys.version_info >= (3, 12)
 class Origin(NamedTuple):
     """Where a value comes from: `root` of `kind`, then attributes. `is_sure` unless it may be something else too."""
 
-    kind: str  # "global", "cell", "parameter", "import"; in writes also "rebound" (a global) and "rebound cell"
+    kind: str  # "global", "cell", "parameter", "import"; in writes also "rebound" (a global), "rebound cell", "classes"
     root: str
     chain: tuple[str, ...] = ()
     level: int = 0  # of a relative import
@@ -49,6 +49,10 @@ class Origin(NamedTuple):
 
 Value = tuple[Origin, ...]
 UNKNOWN: Value = ()
+CONSTANT = "constant"  # the kind of a text in the code
+_HELD = frozenset({"global", "import", "cell"})
+_GETATTR: Value = (Origin("global", "getattr"),)
+_PASSES = 4  # over code that gives names to what other names stand for
 
 
 class Flow(NamedTuple):
@@ -56,7 +60,8 @@ class Flow(NamedTuple):
 
     digest: bytes
     reads: tuple[Origin, ...]  # globals and imports with the attributes taken of them, in order
-    writes: tuple[Origin, ...]  # what is assigned, mutated or deleted
+    writes: tuple[Origin, ...]  # what is assigned, mutated or deleted; of kind "classes": that a class is made
+    escapes: tuple[Origin, ...]  # what is used otherwise than by asking it for a name: what becomes of it is unknown
 
 
 _flows: dict[int, tuple[CodeType, Flow]] = {}  # holds the code too, so that its id stays its own
@@ -67,8 +72,8 @@ def flow_of(code: CodeType) -> Flow:
     known = _flows.get(id(code))
     if known is None:
         parameters: dict[str, Value] = {name: (Origin("parameter", name),) for name in parameters_of(code)}
-        reads, writes = _trace(code, {}, parameters)
-        flow = Flow(code_digest(code), reads, writes)
+        reads, writes, escapes = _trace(code, {}, parameters)
+        flow = Flow(code_digest(code), tuple(reads), tuple(writes), tuple(escapes))
         known = _flows[id(code)] = code, flow
     return known[1]
 
@@ -79,27 +84,33 @@ def parameters_of(code: CodeType) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars]
 
 
+_Origins = dict[Origin, None]
+
+
 def _trace(
     code: CodeType, cells: Mapping[str, Value], known: Mapping[str, Value]
-) -> tuple[tuple[Origin, ...], tuple[Origin, ...]]:
-    """Reads and writes of `code`; `cells` are what the enclosing functions put into theirs."""
+) -> tuple[_Origins, _Origins, _Origins]:
+    """Reads, writes and escapes of `code`; `cells` are what the enclosing functions put into theirs."""
     instructions = _single(decode(code))
     tracer = _Tracer(code, instructions, cells, known)
     tracer.run()
-    if tracer.found_aliases:
+    for _ in range(_PASSES):
+        if not tracer.found_aliases:
+            break
         tracer = _Tracer(code, instructions, cells, tracer.aliases)
         tracer.run()
-    reads, writes = dict.fromkeys(tracer.reads), dict.fromkeys(tracer.writes)
+    reads, writes, escapes = map(dict.fromkeys, (tracer.reads, tracer.writes, tracer.escapes))
     own_cells = {name: tracer.aliases.get(name, UNKNOWN) for name in code.co_cellvars}
     inside = {**cells, **own_cells}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            more_reads, more_writes = _trace(constant, inside, {})
-            reads |= dict.fromkeys(more_reads)
+            more_reads, more_writes, more_escapes = _trace(constant, inside, {})
+            reads |= more_reads
+            escapes |= more_escapes
             writes |= dict.fromkeys(
                 write for write in more_writes if "cell" not in write.kind or write.root not in code.co_cellvars
             )
-    return tuple(reads), tuple(writes)
+    return reads, writes, escapes
 
 
 class _Tracer:
@@ -115,6 +126,7 @@ class _Tracer:
         self.code = code
         self.reads: list[Origin] = []
         self.writes: list[Origin] = []
+        self.escapes: list[Origin] = []
         self.aliases = dict(aliases)
         self.found_aliases = False
         self._instructions = instructions
@@ -125,8 +137,9 @@ class _Tracer:
         self._locals += code.co_freevars
         self._parameters = parameters_of(code)
         self._stored = _times_stored(instructions, self._locals)
-        for name in [name for name in self.aliases if name in self._parameters and self._stored.get(name)]:
-            del self.aliases[name]
+        for name in self._parameters:
+            if name in self.aliases and self._stored.get(name):  # it is not only what was given
+                self.aliases[name] = tuple(one for one in self.aliases[name] if one[:2] != ("parameter", name))
         self._handlers = handler_offsets(code)
         self._consts: list[object] = []
 
@@ -140,11 +153,14 @@ class _Tracer:
             step = _STEPS[op]
             if isinstance(step, tuple):
                 if step[0]:
-                    del stack[-step[0] :]
+                    if op in _ONLY_LOOKS:
+                        del stack[-step[0] :]
+                    else:
+                        self._spend(step[0])
                 if step[1]:
                     stack.append(UNKNOWN)
             elif step is None:
-                del stack[:]
+                self._spend(len(stack))
             else:
                 step(self, op, arg)
             if target is not None:
@@ -158,11 +174,15 @@ class _Tracer:
             return  # the head of a loop: what jumps back finds the stack as it is
         stack = self._stack
         if brought is None or (is_reached and len(brought) != len(stack)):
+            self._escape(brought or ())
+            self._spend(len(stack) if is_reached else 0)
             del stack[:]
         elif not is_reached:
             stack[:] = brought
         else:
-            stack[:] = [here if here == there else UNKNOWN for here, there in zip(stack, brought, strict=True)]
+            pairs = list(zip(stack, brought, strict=True))
+            self._escape(one for pair in pairs if pair[0] != pair[1] for one in pair)
+            stack[:] = [here if here == there else UNKNOWN for here, there in pairs]
 
     def _note_jump(self, op: int, target: int) -> None:
         name = OP_NAMES[op]
@@ -182,16 +202,42 @@ class _Tracer:
         del self._stack[-count:]
         return [UNKNOWN] * missing + taken if missing > 0 else taken
 
+    def _spend(self, count: int) -> None:
+        """Use the topmost values up: what becomes of them is not followed."""
+        if count:
+            self._escape(self._stack[-count:])
+            del self._stack[-count:]
+
+    def _escape(self, values: Iterable[Value]) -> None:
+        self.escapes += [origin for value in values for origin in value if origin.kind in _HELD]
+
     def counted(self, op: int, arg: int) -> None:
         """An instruction whose argument says how many values it takes."""
         taken, put = COUNTED[OP_NAMES[op]](arg)
-        if taken:
-            del self._stack[-taken:]
+        self._spend(taken)
         self._stack += [UNKNOWN] * put
+
+    def call(self, op: int, arg: int) -> None:
+        """CALL: `getattr` of a text in the code asks for a name as a dot does."""
+        called = self._stack[-arg - 1 :]
+        if arg not in (2, 3) or len(called) <= arg or called[0] != _GETATTR:
+            return self.counted(op, arg)
+        (name, *more), default = called[2] or (None,), called[3:]
+        if name is None or more or name.kind != CONSTANT or name.chain:
+            return self.counted(op, arg)
+        self._escape(default)
+        self._take(arg + 2)
+        return self._ask(called[1], name.root)
 
     def constant(self, op: int, arg: int) -> None:
         """LOAD_CONST, LOAD_SMALL_INT: remembered for imports."""
-        self._consts = [*self._consts[-1:], self.code.co_consts[arg] if OP_NAMES[op] == "LOAD_CONST" else arg]
+        value = self.code.co_consts[arg] if OP_NAMES[op] == "LOAD_CONST" else arg
+        self._consts = [*self._consts[-1:], value]
+        self._stack.append((Origin(CONSTANT, value),) if isinstance(value, str) else UNKNOWN)
+
+    def build_class(self, _op: int, _arg: int) -> None:
+        """LOAD_BUILD_CLASS."""
+        self.writes.append(Origin("classes", ""))
         self._stack.append(UNKNOWN)
 
     def _write(self, value: Value, attribute: str | None = None, by: str = "") -> None:
@@ -226,13 +272,16 @@ class _Tracer:
         attribute = self._name(op, arg)
         (owner,) = self._take(1)
         is_method = OP_NAMES[op] == "LOAD_METHOD" or (_ATTRIBUTES_ARE_METHODS and arg & 1)
-        if attribute in MUTATORS:
-            self._write(owner, by=attribute)
-        value = tuple(origin.then(attribute) for origin in owner)
-        self.reads += [origin for origin in value if origin.kind in ("global", "import", "cell")]
-        self._stack.append(value)
+        self._ask(owner, attribute)
         if is_method:
             self._stack.append(UNKNOWN)
+
+    def _ask(self, owner: Value, attribute: str) -> None:
+        if attribute in MUTATORS:
+            self._write(owner, by=attribute)
+        value = tuple(origin.then(attribute) for origin in owner if origin.kind != CONSTANT)
+        self.reads += [origin for origin in value if origin.kind in _HELD]
+        self._stack.append(value)
 
     def load_element(self, _op: int, _arg: int) -> None:
         """BINARY_SUBSCR."""
@@ -262,9 +311,12 @@ class _Tracer:
         name = self._locals[arg]
         if name in self.code.co_freevars:
             self.writes.append(Origin("rebound cell", name))
+            self._escape((value,))
             return
         is_sure = self._stored.get(name, 0) == 1 and name not in self._parameters
-        marked = tuple(origin._replace(is_sure=origin.is_sure and is_sure) for origin in value)
+        marked = tuple(
+            origin._replace(is_sure=origin.is_sure and is_sure) for origin in value if origin.kind != CONSTANT
+        )
         known = self.aliases.get(name, UNKNOWN)
         fresh = tuple(origin for origin in marked if origin not in known)
         if fresh:
@@ -274,7 +326,7 @@ class _Tracer:
     def store_global(self, op: int, arg: int) -> None:
         """STORE_GLOBAL, DELETE_GLOBAL."""
         if OP_NAMES[op] == "STORE_GLOBAL":
-            self._take(1)
+            self._spend(1)
         self.writes.append(Origin("rebound", self._name(op, arg)))
 
     def delete_cell(self, op: int, arg: int) -> None:
@@ -288,11 +340,12 @@ class _Tracer:
         owner = self._take(1)[0]
         self._write(owner, self._name(op, arg))
         if OP_NAMES[op] == "STORE_ATTR":
-            self._take(1)
+            self._spend(1)
 
     def store_element(self, op: int, arg: int) -> None:
         """STORE_SUBSCR, DELETE_SUBSCR, STORE_SLICE: the container lies below its key."""
         taken = self._take({"STORE_SUBSCR": 3, "DELETE_SUBSCR": 2, "STORE_SLICE": 4}[OP_NAMES[op]])
+        self._escape(taken)
         self._write(taken[0] if OP_NAMES[op] == "DELETE_SUBSCR" else taken[1])
 
     # The stack itself
@@ -345,6 +398,9 @@ def _times_stored(instructions: list[Instruction], names: tuple[str, ...]) -> di
 
 
 _STORES = frozenset(opcode.opmap[name] for name in ("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF"))
+_ONLY_LOOKS = frozenset(
+    op for op, name in enumerate(OP_NAMES) if name in ("POP_TOP", "IS_OP") or name[:8] == "POP_JUMP"
+)
 _ENDS_HERE = frozenset(opcode.opmap[name] for name in ENDS_HERE if name in opcode.opmap)
 _HANDLERS = {
     "LOAD_GLOBAL": _Tracer.load_global,
@@ -374,6 +430,8 @@ _HANDLERS = {
     "SWAP": _Tracer.swap,
     "LOAD_CONST": _Tracer.constant,
     "LOAD_SMALL_INT": _Tracer.constant,
+    "LOAD_BUILD_CLASS": _Tracer.build_class,
     **dict.fromkeys(COUNTED, _Tracer.counted),
+    "CALL": _Tracer.call,
 }
 _STEPS = tuple(_HANDLERS.get(name) or FIXED.get(name) for name in OP_NAMES)

@@ -10,37 +10,69 @@ from milepost.model.fingerprint.annotations import annotations_of
 from milepost.model.fingerprint.flow import Origin, flow_of
 from milepost.model.fingerprint.imports import imported_module
 from milepost.model.fingerprint.modules import is_user_globals
-from milepost.model.fingerprint.writes import Place, place_written
+from milepost.model.fingerprint.wrappers import INNER
+from milepost.model.fingerprint.writes import CLASSES, Place, place_written
 
 if TYPE_CHECKING:
     from milepost.model.fingerprint.reach import Reach
 
 # What a module says about itself: not the same in `python sales.py` and an import, and no data.
-_ABOUT_MODULES = frozenset({
+ABOUT_MODULES = frozenset({
     "__name__", "__file__", "__doc__", "__spec__", "__package__", "__loader__", "__path__", "__cached__",
     "__builtins__", "__annotations__", "__debug__", "__build_class__", "__import__", "__class__",
 })  # fmt: skip
-INNER = ("__wrapped__", "py_func", "pyfunc")  # under which wrappers written in C keep the function
+_ASK_FOR_ANY = frozenset({"__dict__", "__getattribute__"})
 
 
-def function_facts(reach: Reach, function: FunctionType, name: str) -> list[str]:
-    """Its instructions, and what each name in them stands for."""
+def function_facts(reach: Reach, function: FunctionType, name: str, *, is_hook: bool = False) -> list[str]:
+    """Its instructions, and what each name in them stands for. `is_hook`: it runs when a class is made."""
     flow = flow_of(function.__code__)
+    reach.functions.append(function)
     reads = ((".".join((read.kind, read.root, *read.chain)), read) for read in flow.reads)
     facts = [flow.digest.hex(), *(f"{text}={_resolved(reach, function, read)}" for text, read in reads)]
     facts += _closure_facts(reach, function, name)
     facts += _default_facts(reach, function, name)
-    facts += annotations_of(reach, function)
+    skipped = reach.skipped if _is_stage(name) else ()
+    facts += annotations_of(reach, function, without_bounds=skipped)
+    whole = dict.fromkeys(module for escape in flow.escapes if (module := _module_at(function, escape)))
+    facts += [f"whole {reach.reference(module)}" for module in whole]
     wrapped = function.__dict__.get("__wrapped__")
     if wrapped is not None:
         facts.append(f"wraps={_wrapped(reach, wrapped, name)}")
-    reach.written |= {place for write in flow.writes if (place := _place_written(function, write))}
+    written = reach.hooked if is_hook else reach.written
+    written |= {place for write in flow.writes if (place := _place_written(function, write))}
     return facts
 
 
+def _module_at(function: FunctionType, origin: Origin) -> ModuleType | None:
+    """The user's module that an origin is, if it is one."""
+    namespace: dict[str, object] = function.__globals__
+    found: object = None
+    if origin.kind == "global":
+        found = namespace.get(origin.root)
+    elif origin.kind == "cell":
+        found = _cell_content(function, origin.root)
+    elif origin.kind == "import":
+        found = imported_module(origin.root, origin.level, namespace)
+    for step in origin.chain:
+        found = _member(found, step) if isinstance(found, ModuleType) else None
+    return found if isinstance(found, ModuleType) and is_user_globals(vars(found)) else None
+
+
+def _member(module: ModuleType, name: str) -> object:
+    """What a module has under a name; a user's package, its submodule."""
+    if name in vars(module) or not hasattr(module, "__path__") or not is_user_globals(vars(module)):
+        return vars(module).get(name)
+    return imported_module(f"{module.__name__}.{name}", 0, vars(module))
+
+
+def _is_stage(name: str) -> bool:
+    """Whether a part is the function of the stage itself, under its decorators too."""
+    return name == "code" or name.startswith("code:__wrapped__")
+
+
 def _wrapped(reach: Reach, wrapped: object, name: str) -> str:
-    is_own = name == "code" or name.startswith("code:__wrapped__")
-    if not is_own or not isinstance(wrapped, FunctionType) or not is_user_globals(wrapped.__globals__):
+    if not _is_stage(name) or not isinstance(wrapped, FunctionType) or not is_user_globals(wrapped.__globals__):
         return reach.bound(wrapped)
     if id(wrapped) not in reach.names:  # the stage under its decorator: it too goes without its name
         reach.enter_function(
@@ -57,9 +89,12 @@ def _closure_facts(reach: Reach, function: FunctionType, name: str) -> list[str]
     for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
         place, label = Place("cell", id(cell)), inner_name(name) + variable
         if is_empty(cell):
-            facts.append(f"closure {variable}={reach.missing(place, 'closure', label)}")
+            fact = reach.missing(place, "closure", label)
+        elif isinstance(cell.cell_contents, ModuleType) and place not in reach.written:
+            fact = reach.module(cell.cell_contents)
         else:
-            facts.append(f"closure {variable}={reach.kept(cell.cell_contents, place, 'closure', label)}")
+            fact = reach.kept(cell.cell_contents, place, "closure", label)
+        facts.append(f"closure {variable}={fact}")
     return facts
 
 
@@ -68,7 +103,7 @@ def _default_facts(reach: Reach, function: FunctionType, name: str) -> list[str]
     positional = code.co_varnames[: code.co_argcount]
     defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True))
     defaults |= function.__kwdefaults__ or {}
-    skipped = reach.skipped if name == "code" or name.startswith("code:__wrapped__") else frozenset()
+    skipped = reach.skipped if _is_stage(name) else frozenset()
     facts = []
     for parameter, value in sorted(defaults.items()):
         if parameter not in skipped:
@@ -86,7 +121,7 @@ def _resolved(reach: Reach, function: FunctionType, origin: Origin) -> str:
     if origin.kind == "cell":
         found = _cell_content(function, origin.root)
         return _through(reach, found, chain) if isinstance(found, ModuleType) else ""
-    if origin.root in _ABOUT_MODULES:
+    if origin.root in ABOUT_MODULES:
         return "about the module"
     if origin.root not in namespace:
         if _is_builtin(namespace, origin.root):
@@ -106,16 +141,21 @@ def _through_import(reach: Reach, origin: Origin, namespace: dict[str, object]) 
 
 def _through(reach: Reach, thing: object, chain: tuple[str, ...]) -> str:
     """`module.name.name`: as far as modules go."""
-    if not chain or not isinstance(thing, ModuleType) or not is_user_globals(vars(thing)):
+    if not isinstance(thing, ModuleType):
         return reach.bound(thing)
-    if chain[0] in _ABOUT_MODULES:
+    if not chain or not is_user_globals(vars(thing)):
+        return reach.module(thing)
+    if chain[0] in ABOUT_MODULES:
         return "about the module"
+    if chain[0] in _ASK_FOR_ANY:
+        return reach.reference(thing)
     if chain[0] in vars(thing):
         return _at(reach, vars(thing), chain[0], chain[1:])
-    if hasattr(thing, "__path__"):
-        submodule = imported_module(f"{thing.__name__}.{chain[0]}", 0, vars(thing))
-        if isinstance(submodule, ModuleType):
-            return _through(reach, submodule, chain[1:])
+    submodule = _member(thing, chain[0])
+    if isinstance(submodule, ModuleType):
+        return _through(reach, submodule, chain[1:])
+    if "__getattr__" in vars(thing):
+        return f"{reach.label(vars(thing))}.{chain[0]} by {_at(reach, vars(thing), '__getattr__', ())}"
     place = Place("global", id(vars(thing)), chain[0])
     return reach.missing(place, "global", f"{reach.label(vars(thing))}.{chain[0]}")
 
@@ -134,6 +174,8 @@ def _place_written(function: FunctionType, write: Origin) -> Place | None:
     namespace = function.__globals__
     if write.kind == "parameter":
         return place_written(write, None, Place("default", id(function), write.root)) if not write.by else None
+    if write.kind == "classes":
+        return CLASSES
     if write.kind == "rebound":
         return Place("global", id(namespace), write.root)
     if write.kind == "global" and write.root in namespace:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 
 from xxhash import xxh3_128_hexdigest
 
 from milepost.errors import UnkeyableError
+from milepost.model.fingerprint.annotations import is_bound
 from milepost.model.fingerprint.bytecode import constant
 from milepost.model.fingerprint.classes import class_facts, classes_in, namespace_of
-from milepost.model.fingerprint.functions import INNER, function_facts, inner_name, is_empty
+from milepost.model.fingerprint.functions import function_facts, inner_name, is_empty
 from milepost.model.fingerprint.held import custom_state, has_hidden_state, state_items
 from milepost.model.fingerprint.modules import (
     globals_label,
@@ -22,10 +23,11 @@ from milepost.model.fingerprint.modules import (
 )
 from milepost.model.fingerprint.parts import Part
 from milepost.model.fingerprint.values import digest
-from milepost.model.fingerprint.writes import Place, is_changed_by, is_harmless, is_user_class
+from milepost.model.fingerprint.whole import Nested, code_held, module_members
+from milepost.model.fingerprint.wrappers import inner_of, is_code, is_users_code, unwrapped_stage
+from milepost.model.fingerprint.writes import CLASSES, Place, is_changed_by, is_harmless, is_user_class
 
 VersionOf = Callable[[str], str | None]
-_CODE_TYPES = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, staticmethod, classmethod, property)
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 
@@ -41,7 +43,9 @@ class Reach:
         self.unkeyable: dict[str, None] = {}
         self.modules: dict[str, None] = {}
         self.written = set(state)
+        self.hooked: set[Place] = set()  # written where a class is made: before the stage runs, if it makes none
         self.counted: set[Place] = set()  # whose values are in a part
+        self.functions: list[FunctionType] = []
         self._instances: list[tuple[object, set[str]]] = []  # with the attributes that were left out
         self._version_of = version_of
         self.skipped = frozenset(skip_defaults)
@@ -50,11 +54,16 @@ class Reach:
         self._labels: dict[int, str] = {}
         self._code: deque[Callable[[], None]] = deque()
         self._values: deque[Callable[[], None]] = deque()
+        self._last: deque[Callable[[], None]] = deque()  # what asks first which code is reached anyway
+        self._whole: set[int] = set()  # modules of which all counts
+        self._optional: set[str] = set()  # values of such modules that no code is seen to read
 
     def run(self) -> None:
         """Code first: then most of what is state is known before values are looked at."""
-        while self._code or self._values:
-            (self._code or self._values).popleft()()
+        while self._code or self._values or self._last:
+            (self._code or self._values or self._last).popleft()()
+        if CLASSES in self.written:
+            self.written |= self.hooked
 
     @property
     def is_contradictory(self) -> bool:
@@ -67,7 +76,7 @@ class Reach:
 
     def begin(self, thing: object, name: str = "code") -> None:
         """Reach from the function of a stage: its part is called "code", whatever its own name is."""
-        thing = _unwrapped_stage(thing)
+        thing = unwrapped_stage(thing)
         if isinstance(thing, partial):
             self.begin(thing.func, name)
             self._value_part(f"closure:{inner_name(name)}partial", (thing.args, thing.keywords))
@@ -76,8 +85,8 @@ class Reach:
             self._value_part(f"closure:{inner_name(name)}self", thing.__self__)
         elif isinstance(thing, FunctionType) and is_user_globals(thing.__globals__):
             self.enter_function(thing, name)
-        elif _inner(thing) is not None:
-            self.begin(_inner(thing), name)
+        elif inner_of(thing) is not None:
+            self.begin(inner_of(thing), name)
         else:
             self._code.append(lambda: self._add(name, "code", [self.bound(thing)], thing))
 
@@ -122,7 +131,7 @@ class Reach:
 
     def reference(self, thing: object) -> str:
         """The name of a function, class or module; reaches it. Raises UnkeyableError for what has no name."""
-        thing = _unwrapped_stage(thing)
+        thing = unwrapped_stage(thing)
         known = self.names.get(id(thing))
         if known is not None:
             return known[1]
@@ -133,7 +142,7 @@ class Reach:
         if isinstance(thing, type):
             return self._class(thing)
         if isinstance(thing, ModuleType):
-            return self._module(thing)
+            return self._whole_module(thing)
         if isinstance(thing, staticmethod | classmethod):
             return f"{type(thing).__name__} {self.reference(thing.__func__)}"
         if isinstance(thing, property):
@@ -179,14 +188,43 @@ class Reach:
 
     def _class(self, cls: type) -> str:
         if not is_user_class(cls):
-            if not _is_bound(cls):
+            if not is_bound(cls):
                 self.package(str(cls.__module__))
             return f"{cls.__module__}.{cls.__qualname__}"
         name = self.name(cls, f"class:{self.label(namespace_of(cls), str(cls.__module__))}.{cls.__qualname__}")
         self._code.append(lambda: self._add(name, "class", class_facts(self, cls, name), cls))
         return name
 
-    def _module(self, module: ModuleType) -> str:
+    def _whole_module(self, module: ModuleType) -> str:
+        """A module used as a value: of the user's all counts, for what it will be asked is not seen."""
+        name = self.module(module)
+        if is_user_globals(vars(module)) and id(module) not in self._whole:
+            self._whole.add(id(module))
+            self._last.append(lambda: self._add_module(name, module))
+        return name
+
+    def _add_module(self, name: str, module: ModuleType) -> None:
+        known: dict[str, object] = {}
+        for member, thing in module_members(module):
+            place = Place("global", id(vars(module)), member)
+            if place in self.written:
+                self.hold(thing)
+            else:
+                self.counted.add(place)  # that the name is there counts too
+                label = f"{self.label(vars(module))}.{member}"
+                known[member] = self.kept(thing, place, "global", label, is_optional=True)
+        self._add(name, "code", [f"{member}={fact}" for member, fact in known.items()], known)
+
+    def hold(self, thing: object) -> None:
+        """Reach the code that state holds: its value does not count, but what a registry was given runs."""
+        self._last.append(lambda: self._reach_held(thing))
+
+    def _reach_held(self, thing: object) -> None:
+        for code in code_held(thing, lambda: Nested(self.functions)):
+            self._if_keyable(code)
+
+    def module(self, module: ModuleType) -> str:
+        """The name of a module that is only asked for names, each of which counts for itself."""
         if is_user_globals(vars(module)):
             return f"module:{self.label(vars(module))}"
         self.package(module.__name__)
@@ -209,7 +247,7 @@ class Reach:
         self.names[id(function)] = function, name
         inner = [cell.cell_contents for cell in function.__closure__ or () if not is_empty(cell)]
         inner += [function.__dict__[one] for one in ("__wrapped__", "registry") if one in function.__dict__]
-        if not any(_is_users_code(thing) for thing in inner):
+        if not any(is_users_code(thing) for thing in inner):
             return name
         facts = [self._if_keyable(thing) for thing in inner]
         full = f"{name}({','.join(facts)})"
@@ -225,7 +263,7 @@ class Reach:
     def _foreign(self, thing: object) -> str:
         """Things made by C code: wrappers around a function, built-in functions, ufuncs."""
         kind = type(thing)
-        inner = _inner(thing)
+        inner = inner_of(thing)
         if inner is not None:
             self.package(str(kind.__module__))
             return f"{kind.__module__}.{kind.__qualname__} {self.reference(inner)}"
@@ -243,11 +281,15 @@ class Reach:
 
     # Values
 
-    def kept(self, thing: object, place: Place, kind: str, name: str) -> str:
+    def kept(self, thing: object, place: Place, kind: str, name: str, *, is_optional: bool = False) -> str:
         """What a global, cell or default stands for: code by reference, data as a part of its own."""
         if is_code(thing) and place not in self.written:
             self.counted.add(place)
-            return self.bound(thing, f"{kind} {name}")
+            return self._if_keyable(thing) if is_optional else self.bound(thing, f"{kind} {name}")
+        if not is_optional:
+            self._optional.discard(f"{kind}:{name}")
+        elif f"{kind}:{name}" not in self._taken:
+            self._optional.add(f"{kind}:{name}")
         self._value_part(f"{kind}:{name}", thing, place)
         return f"{kind}:{name}"
 
@@ -269,6 +311,7 @@ class Reach:
         harmless = is_harmless(thing) if type(thing) not in _SCALARS else None
         if place in self.written or harmless:
             self.state[f"{kind} {rest}" + (f" (a {harmless})" if harmless else "")] = None
+            self.hold(thing)
             return
         for cls in classes_in(thing):
             self.reference(cls)
@@ -280,7 +323,8 @@ class Reach:
         try:
             self._add(name, kind, [self.value(thing, rest)], thing)
         except UnkeyableError as error:
-            self.unkeyable[f"{kind} {error}"] = None
+            if name not in self._optional:
+                self.unkeyable[f"{kind} {error}"] = None
             return
         for attribute in sorted(self._written_attributes(thing)):
             self.state[f"{kind} {rest}.{attribute}" if attribute else f"{kind} {rest}"] = None
@@ -293,6 +337,7 @@ class Reach:
         if not attributes or not _is_fields_alone(type(thing)):
             return None
         held = {name: value for name, value in state_items(thing) if name not in attributes}
+        self.hold([value for name, value in state_items(thing) if name in attributes or "" in attributes])
         return type(thing), {} if "" in attributes else held
 
     def _written_attributes(self, thing: object) -> set[str]:
@@ -309,49 +354,6 @@ class Reach:
         return written
 
 
-def is_code(thing: object) -> bool:
-    """Whether a thing counts by what it does rather than by value."""
-    return isinstance(thing, _CODE_TYPES) or _inner(thing) is not None or _is_stage(thing)
-
-
 def _is_fields_alone(cls: type) -> bool:
     """Whether an instance is its attributes: the class neither says itself what counts nor is a container."""
     return not (hasattr(cls, "__milepost_key__") or custom_state(cls) or has_hidden_state(cls))
-
-
-def _is_stage(thing: object) -> bool:
-    return getattr(type(thing), "__milepost_stage__", False) is True
-
-
-def _unwrapped_stage(thing: object) -> object:
-    while _is_stage(thing):
-        thing = thing.__wrapped__  # type: ignore[attr-defined]
-    return thing
-
-
-def _inner(thing: object) -> object:
-    """The function inside a wrapper that is none itself: of lru_cache, numba, numpy.vectorize."""
-    if isinstance(thing, FunctionType | type | ModuleType) or type(thing).__module__ == "builtins":
-        return None
-    for name in INNER:
-        try:
-            inner = getattr(thing, name, None)
-        except Exception:  # a foreign object's attributes may raise anything
-            inner = None
-        if isinstance(inner, FunctionType | MethodType | partial) or _is_stage(inner):
-            return inner
-    return None
-
-
-def _is_users_code(thing: object) -> bool:
-    thing = _unwrapped_stage(thing)
-    if isinstance(thing, FunctionType):
-        return is_user_globals(thing.__globals__)
-    if isinstance(thing, MethodType):
-        return _is_users_code(thing.__func__)
-    return isinstance(thing, type) and is_user_class(thing)
-
-
-def _is_bound(cls: type) -> bool:
-    """Whether it is `Meta`, which is ours by another maker: what it holds counts, not the maker's version."""
-    return cls.__module__ == "msgspec" and cls.__name__ == "Meta"

@@ -43,6 +43,9 @@ class Place(NamedTuple):
     by: str = ""  # for "self": the method that is called on it, or after "[]" on an element of it
 
 
+CLASSES = Place("classes", 0)  # stands for what is written to where a class is made
+
+
 def is_harmless(value: object) -> str | None:
     """What an object is called that holds no data: a logger, a lock, an event, a context variable."""
     for cls in type(value).__mro__:
