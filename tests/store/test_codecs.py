@@ -9,7 +9,7 @@ from collections import OrderedDict
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from uuid import UUID, uuid1
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -128,7 +128,8 @@ def test_encoding_again_gives_the_same_bytes(value: object) -> None:
         {1: 2}, {True: "x"}, {None: 1}, {1.5: 1}, {(1, 2): 3}, {b"k": 1}, {"\ud800": 1}, {2**80: 1},
         (1, True, 1.0, "1"), [(), [], {}, set(), frozenset()], Decimal("sNaN"), Decimal("1E+999999"), Fraction(1, 3),
         dt.datetime(2025, 10, 26, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")), dt.datetime.max, dt.date.min,
-        UUID(int=5), UUID("caa63e70-e638-11f1-bd82-02fc00000001"), range(5, -3, -2), Path("/a/b"), PurePosixPath("."), OrderedDict(b=1, a=2), ...,
+        UUID(int=5), UUID("c232ab00-9414-11ec-b3c8-9f6bdeced846"), range(5, -3, -2), Path("/a/b"), PurePosixPath("."),
+        OrderedDict(b=1, a=2), ...,
     ],
     ids=ascii,
 )  # fmt: skip
