@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milepost.model.progress import Pace, fraction, mean_rate, saved_seconds
+from milepost.model.progress import Pace, fraction
 
 times = st.floats(0.001, 1e6)
 steps = st.lists(st.tuples(st.floats(0.01, 100), st.integers(0, 50)), min_size=1, max_size=30)
@@ -101,11 +101,3 @@ def test_a_fraction_stays_between_nothing_and_all(done: float, total: float | No
 def test_no_items_are_all_done() -> None:
     """Zero of zero is complete."""
     assert fraction(done=0, total=0) == 1.0
-
-
-def test_unknown_figures_stay_unknown() -> None:
-    """No rate without time or items; no savings from what was not recorded."""
-    assert mean_rate(0, 10.0) is None
-    assert mean_rate(10, None) is None
-    assert mean_rate(10, 4.0) == 2.5
-    assert saved_seconds([1.5, None, -3.0, 2.0]) == 3.5

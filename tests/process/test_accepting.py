@@ -6,7 +6,6 @@ from milepost.errors import ProcessManagementError
 from milepost.model.fingerprint.parts import diff_text
 from milepost.model.rows import AcceptedRow, StageRow, StepRow
 from milepost.process.accepting import accept_change
-from milepost.process.resuming import reopen_run
 
 JOB = """
 import pathlib
@@ -73,14 +72,6 @@ def test_nothing_to_accept_is_said(workspace, load):
     process.run(workspace=workspace)
     with pytest.raises(ProcessManagementError, match="nothing to accept"):
         accept_change(process, process.settle(), "score", workspace)
-
-
-def test_a_run_is_reopened_with_the_decisions_it_was_made_with(workspace, load):
-    process = load(JOB, tools=TOOLS)
-    process.run({"rows.count": 7}, workspace=workspace)
-    reopened = reopen_run(workspace, "last")
-    assert {"rows.count": 7} == reopened.decisions
-    assert "job" == reopened.process.name
 
 
 def test_accepting_shows_what_was_accepted(load, workspace):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LONGEST_NAME = 200  # characters; comparing takes the square of it
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like this one, or None when none is alike.
@@ -12,6 +14,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         >>> nearest("claen", ["orders", "clean"])
         'clean'
     """
+    if len(name) > LONGEST_NAME:
+        return None
     from difflib import get_close_matches  # only wanted when something is already wrong
 
     found = get_close_matches(name, list(known), n=1, cutoff=0.6)

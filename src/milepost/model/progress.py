@@ -70,13 +70,3 @@ def fraction(*, done: float, total: float | None, told: float | None = None) -> 
     if total <= 0:
         return 1.0
     return min(max(done / total, 0.0), 1.0)
-
-
-def mean_rate(done: float, seconds: float | None) -> float | None:
-    """Items a second over a whole stage; None when nothing was done or no time is known."""
-    return done / seconds if done > 0 and seconds is not None and seconds > 0 else None
-
-
-def saved_seconds(recorded: list[float | None]) -> float:
-    """What reuse saved: the recorded durations of what did not have to run again; unknown ones count nothing."""
-    return sum(seconds for seconds in recorded if seconds is not None and seconds > 0)

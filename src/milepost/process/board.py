@@ -126,6 +126,8 @@ class Board:
         row = job.told(self._rows[job.plan.stage])
         reason = row.reason if note is None or ending.note == row.error else f"{row.reason}; {note}"
         self._replace(row)
+        if ending.items_reused:
+            self.event("items_reused", row.stage, items=ending.items_reused, seconds=ending.reused_seconds)
         self._record(
             job.plan.stage,
             *([result] if result is not None else []),

@@ -38,6 +38,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     is_reusable: bool = True
     note: str | None = None
+    items_reused: int = 0
+    reused_seconds: float = 0.0  # what the reused items took when they were done, summed
 
 
 class Job(Protocol):

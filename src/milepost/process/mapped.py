@@ -13,6 +13,7 @@ from milepost.executors.task import ItemOutcome, ItemTask, Outcome, Task, Work
 from milepost.kernel.clock import SYSTEM
 from milepost.model.redaction import redact
 from milepost.model.rows import StageRow, StepRow
+from milepost.model.shortening import shortened
 from milepost.model.status import ProcessingStatus
 from milepost.process.feed import ItemFeed
 from milepost.process.items import count_of
@@ -27,6 +28,7 @@ from milepost.store.sequence import SequenceWriter
 BATCH_SECONDS = 0.1
 LARGEST_BATCH = 4000  # a commit writes each page of the index that it touches: fewer commits, fewer pages
 SHOWN_FAILURES = 3
+SHOWN_CHARACTERS = 600  # of each
 
 
 class BatchSize:
@@ -98,6 +100,7 @@ class MappedJob:
         self._size = BatchSize(least=work.concurrency if work.is_async else 1)  # async items of a batch overlap
         self._results = OrderedResults(SequenceWriter(trade.objects), self._recall)
         self._seconds = 0.0
+        self._reused_seconds = 0.0
         self._failures: list[str] = []
 
     def next_task(self) -> Task | None:
@@ -160,6 +163,7 @@ class MappedJob:
 
     def _reuse(self, task: ItemTask, row: StepRow) -> None:
         self.reused += 1
+        self._reused_seconds += row.seconds
         packed = self._trade.objects.repack(row.result, row.address)
         self._results.put(task.position, task.item, packed, task.digest)
 
@@ -228,7 +232,7 @@ class MappedJob:
     def _report(self) -> str | None:
         if not self._failures:
             return None
-        shown = "; ".join(redact(text) for text in self._failures[:SHOWN_FAILURES])
+        shown = "; ".join(shortened(redact(text), SHOWN_CHARACTERS) for text in self._failures[:SHOWN_FAILURES])
         rest = len(self._failures) - SHOWN_FAILURES
         items = "item" if self.failed == 1 else "items"
         return f"{self.failed} {items} failed: {shown}" + (f"; and {rest} more" if rest > 0 else "")
@@ -244,4 +248,6 @@ class MappedJob:
             seconds=self._seconds,
             is_reusable=self.failed == 0,
             note=self._report(),
+            items_reused=self.reused,
+            reused_seconds=self._reused_seconds,
         )

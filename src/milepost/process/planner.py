@@ -79,7 +79,7 @@ def plan_process(
     workspace: Workspace | str | None,
 ) -> Plan:
     """Plan every stage as far as it can be known before anything ran."""
-    place = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
+    place = workspace if isinstance(workspace, Workspace) else Workspace.open_to_plan(workspace)
     planner = Planner(process, choices, place.store, place.objects, forced=forced_stages(process, start_from))
     plans: dict[str, StagePlan] = {}
     for name in process.selected(only):

@@ -53,10 +53,7 @@ def _cut_short(last: StageRow) -> str:
         return f"{last.items_failed:,} of its items failed before"
     if last.state in (StageState.COMPLETED, StageState.REUSED):
         return "its result is gone"
-    said = "was interrupted" if last.state is StageState.RUNNING else f"{last.state} before"
-    if not last.items_total:
-        return said
-    return f"{said} with {last.items_done + last.items_reused:,} of {last.items_total:,} items done"
+    return "was interrupted" if last.state is StageState.RUNNING else f"{last.state} before"
 
 
 def phrases(changes: Sequence[Change]) -> list[str]:

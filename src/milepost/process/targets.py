@@ -17,6 +17,8 @@ def load_target(target: str) -> Process:
     A file is imported once as a module of its own stem, its folder first on `sys.path`, as `python file.py` has it.
     """
     place, name = _split(target)
+    if not place.strip():
+        raise TargetError(f"{target!r} names no process; pass file.py, file.py:name or package.module:name")
     is_file = place.endswith(".py") or "/" in place
     module = _import_file(place) if is_file else _import_module(place)
     process = _only_process(module, place) if name is None else _named(module, place, name)
