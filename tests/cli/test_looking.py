@@ -90,10 +90,62 @@ def test_an_unknown_command_suggests_the_nearest(milepost: Command) -> None:
     assert "Did you mean 'resume'?" in done.stderr
 
 
-def test_no_workspace_is_4_and_nothing_is_made(milepost: Command, folder: Path) -> None:
-    """Looking makes no folder."""
-    assert milepost("ls").returncode == 4
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ls"], ["cancel"], ["resume"], ["retry"], ["accept", "clean"], ["why"], ["show"], ["logs"],
+        ["gc", "--delete"], ["verify"], ["doctor"],
+    ],
+)  # fmt: skip
+def test_no_workspace_is_4_and_nothing_is_made(milepost: Command, folder: Path, command: list[str]) -> None:
+    """A command on runs that exist makes no folder and says where a workspace was expected."""
+    done = milepost(*command)
+    assert done.returncode == 4
+    assert "no workspace at" in done.stdout + done.stderr
     assert not (folder / ".milepost").exists()
+
+
+def test_a_folder_that_is_no_workspace_is_left_as_it_is(milepost: Command, folder: Path) -> None:
+    """Naming it by mistake puts nothing in it."""
+    before = sorted(folder.iterdir())
+    assert milepost("cancel", "--workspace", str(folder)).returncode == 4
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_plan_needs_no_workspace_and_makes_none(milepost: Command, folder: Path) -> None:
+    """Where nothing was done yet, everything is to run."""
+    done = milepost("plan", "sales.py")
+    assert done.returncode == 0, done.stderr
+    assert "never run before" in done.stdout
+    assert not (folder / ".milepost").exists()
+    assert not (folder / ".config").exists()
+
+
+@pytest.mark.parametrize("command", [["ls"], ["run", "sales.py"]])
+def test_a_workspace_whose_name_is_too_long_is_4(milepost: Command, command: list[str]) -> None:
+    """The system's refusal is told as one of the workspace."""
+    done = milepost(*command, "--workspace", "x" * 300)
+    assert done.returncode == 4
+    assert "cannot be a workspace" in done.stderr
+
+
+def test_doctor_is_4_when_the_ledger_is_damaged(milepost: Command, folder: Path, recorded: str) -> None:
+    """Also when it can still be opened."""
+    assert milepost("doctor").returncode == 0
+    ledger = folder / ".milepost" / "ledger.db"
+    content = bytearray(ledger.read_bytes())
+    for page in range(len(content) // 2 // 4096, len(content) // 4096):
+        content[page * 4096 : page * 4096 + 64] = b"\xa5" * 64
+    ledger.write_bytes(content)
+    done = milepost("doctor")
+    assert done.returncode == 4
+    assert "bad" in done.stdout
+
+
+def test_the_page_of_a_run_fits_a_narrow_window(milepost: Command, recorded: str) -> None:
+    """Its first lines wrap; only a path may be longer."""
+    lines = milepost("show", COLUMNS="40").stdout.splitlines()
+    assert all(len(line) <= 40 for line in lines if "/" not in line)
 
 
 def test_a_broken_pipe_is_quiet(folder: Path, recorded: str, environment: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from milepost.cli.opening import open_workspace, screen, show, show_json
+from milepost.cli.opening import screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.cli.targets import load
 from milepost.terminal.reasons import plan_table
@@ -21,8 +21,7 @@ def plan_command(target: str, settings: tuple[str, ...], start_from: str | None,
     """Print the plan. Nothing runs and nothing is recorded."""
     process = load(target)
     decisions = process.parse_settings(settings)
-    with open_workspace(read_only=False) as workspace:
-        plan = plan_view(process.plan(decisions, only=only, start_from=start_from, workspace=workspace))
+    plan = plan_view(process.plan(decisions, only=only, start_from=start_from, workspace=options().workspace))
     if options().json:
         return show_json(plan)
     return show(plan_table(plan, screen()))

@@ -41,6 +41,6 @@ def run_command(
         process = load(target)
         return process, process.parse_settings(settings)
 
-    with open_workspace(read_only=False) as workspace:
+    with open_workspace(read_only=False, create=True) as workspace:
         how = How(executor=executor, workers=workers, new=new, start_from=start_from, only=only)
         return carry_out(prepare, workspace, how)

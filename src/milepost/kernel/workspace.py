@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from milepost.store.objects import Objects
 
 FOLDER = ".milepost"
+LEDGER = "ledger.db"
 LAST_MADE = "logs"
 
 
@@ -57,17 +58,27 @@ class Workspace:
         Raises WorkspaceError when it is absent and not to be made, is no folder, or belongs to another user.
         """
         config = ProcessingConfig.from_environment()
-        chosen = Path(path) if path is not None else find_workspace(config)
-        chosen = chosen.expanduser().absolute()
-        if chosen.exists():
+        chosen = _chosen(path, config)
+        if _exists(chosen):
             _refuse_foreign(chosen)
-        elif read_only or not create:
+        if (read_only or not create) and not _exists(chosen / LEDGER):
             raise WorkspaceError(
                 f"no workspace at {chosen}; start a run here, or name another with --workspace or MILEPOST_WORKSPACE"
             )
         if not read_only and not (chosen / LAST_MADE).exists():  # also when who began to make it was killed
             _make(chosen)
         return cls(chosen.resolve(), config=config, read_only=read_only)
+
+    @classmethod
+    def open_to_plan(cls, path: str | Path | None = None) -> Workspace:
+        """The workspace as `open` finds it; where there is none, an empty one in memory, and nothing is made."""
+        config = ProcessingConfig.from_environment()
+        chosen = _chosen(path, config)
+        if _exists(chosen / LEDGER):
+            return cls.open(chosen, create=False)
+        from milepost.store.memory import MemoryStore
+
+        return cls(chosen, config=config, read_only=True, store=MemoryStore())
 
     def __enter__(self) -> Workspace:
         return self
@@ -84,7 +95,7 @@ class Workspace:
 
         durability = self._durability()
         return SqliteStore.open(
-            self.path / "ledger.db", durability=durability, create=not self.read_only, read_only=self.read_only
+            self.path / LEDGER, durability=durability, create=not self.read_only, read_only=self.read_only
         )
 
     @cached_property
@@ -125,6 +136,25 @@ class Workspace:
         except ValueError:
             known = ", ".join(Durability)
             raise WorkspaceError(f"durability {self.config.durability!r} is none of: {known}") from None
+
+
+def _chosen(path: str | Path | None, config: ProcessingConfig) -> Path:
+    chosen = Path(path) if path is not None else find_workspace(config)
+    try:
+        return chosen.expanduser().absolute()
+    except RuntimeError as error:  # ~nobody
+        raise WorkspaceError(f"{chosen}: {error}; name a workspace by its path") from error
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there; WorkspaceError where the system cannot say, as for a name that is too long."""
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise WorkspaceError(
+            f"{str(path)[:100]}… cannot be a workspace: {said}; name another with --workspace or MILEPOST_WORKSPACE"
+        ) from error
 
 
 def find_workspace(config: ProcessingConfig, start: Path | None = None) -> Path:

@@ -1,0 +1,119 @@
+"""Garbage collection: forget old runs, mark what rows reach, sweep the rest. What a living run may need stays.
+
+Workers write an object before its row is written, and a living run reads rows and results of earlier ones. So while
+any session may be alive no run is forgotten, and every object stays that is not clearly older than the oldest of
+those sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from milepost.kernel.sessions import liveness
+from milepost.kernel.workspace import Workspace
+from milepost.model.rows import DecisionRow, EventRow, PartsRow, ResultRow, RunRow, SessionRow, StageRow, StepRow
+from milepost.model.status import RunState
+from milepost.store.objects import TOUCH_SECONDS
+from milepost.store.protocol import Store
+
+OF_A_RUN = (StepRow, StageRow, DecisionRow, EventRow, SessionRow)
+OVER = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED)
+SILENT_SECONDS = 86_400.0  # a session on another host that fell silent less long ago may still be working
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What was, or would be, removed. `alive`: runs that may be working now, for whose sake more was kept."""
+
+    deleted: bool
+    objects: int
+    size_bytes: int
+    runs: tuple[str, ...]
+    alive: tuple[str, ...] = ()
+
+
+def collect(
+    workspace: Workspace, *, now: float, grace_seconds: float, older_than_seconds: float | None, delete: bool
+) -> Collected:
+    """Remove the objects that no row reaches, and with `older_than_seconds` forget runs that ended so long ago.
+
+    Objects younger than `grace_seconds` stay. Without `delete` nothing is changed and what would go is counted.
+    """
+    store = workspace.store
+    living = living_sessions(workspace, now)
+    runs = [] if older_than_seconds is None or living else finished_before(store, now - older_than_seconds)
+    if delete:
+        forget(store, runs)
+    keep = set(store.addresses()) if delete or not runs else _kept_without(store, runs)
+    # an object that was put again lately is not made young each time: the margin covers it
+    youngest = min([now - grace_seconds, *(session.started - TOUCH_SECONDS for session in living)])
+    swept = workspace.objects.sweep(keep, older_than_seconds=now - youngest, dry_run=not delete)
+    return Collected(
+        deleted=delete,
+        objects=swept.count,
+        size_bytes=swept.size_bytes,
+        runs=tuple(run.name for run in runs),
+        alive=tuple(_name(store, session.run) for session in living),
+    )
+
+
+def living_sessions(workspace: Workspace, now: float) -> list[SessionRow]:
+    """The sessions that work, or of which it cannot be said that they do not."""
+    open_ones = [row for row in workspace.store.rows(SessionRow) if row.ended is None and row.end is None]
+    return [row for row in open_ones if _may_live(row, workspace, now)]
+
+
+def _may_live(session: SessionRow, workspace: Workspace, now: float) -> bool:
+    found = liveness(session, workspace.lock_path(session.run), now=now)
+    is_unsure = found.kind == "dead" and (found.cause or "").startswith("lost contact")
+    return found.kind != "dead" or (is_unsure and now - session.beat < SILENT_SECONDS)
+
+
+def finished_before(store: Store, before: float) -> list[RunRow]:
+    """The runs that were over before this time and that nobody can be carrying out."""
+    rows = store.rows(RunRow, state=OVER)
+    return [row for row in rows if (row.ended if row.ended is not None else row.created) < before]
+
+
+def forget(store: Store, runs: Sequence[RunRow]) -> None:
+    """Drop the rows of these runs, and the results that no other run reaches; the run itself goes last."""
+    alone = sorted(_keys_of_none_else(store, runs))
+    for start in range(0, len(alone), 500):
+        for kind in (ResultRow, PartsRow):
+            store.drop(kind, key=alone[start : start + 500])
+    for run in runs:
+        for of_run in OF_A_RUN:
+            store.drop(of_run, run=run.id)
+        store.drop(RunRow, id=run.id)
+
+
+def _kept_without(store: Store, runs: Sequence[RunRow]) -> set[str]:
+    """The addresses that would still be named if these runs were forgotten."""
+    gone = {run.id for run in runs}
+    alone = _keys_of_none_else(store, runs)
+    kept = {row.address for row in store.rows(ResultRow) if row.key not in alone}
+    kept |= {row.address for row in store.rows(StageRow) if row.run not in gone and row.address}
+    kept |= {row.address for row in store.rows(DecisionRow) if row.run not in gone and row.address}
+    after = 0
+    while page := store.rows(StepRow, after=after, limit=10_000):
+        kept |= {row.address for row in page if row.run not in gone and row.address}
+        after = page[-1].seq
+    return kept
+
+
+def _keys_of_none_else(store: Store, forgotten: Sequence[RunRow]) -> set[str]:
+    """The stage keys that only the forgotten runs reach."""
+    gone = {row.id for row in forgotten}
+    mine: set[str] = set()
+    others: set[str] = set()
+    for row in store.rows(StageRow):
+        if row.key is not None:
+            (mine if row.run in gone else others).add(row.key)
+    mine |= {row.key for row in store.rows(ResultRow, run=sorted(gone))} if gone else set()
+    return mine - others
+
+
+def _name(store: Store, run: str) -> str:
+    found = store.get(RunRow, id=run)
+    return found.name if found else run
