@@ -11,7 +11,7 @@ import pytest
 from milepost.errors import UnknownRunError
 from milepost.kernel.lock import try_acquire
 from milepost.kernel.sessions import new_session
-from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow, StepRow
+from milepost.model.rows import DecisionRow, EventRow, ResultRow, RunRow, SessionRow, StageRow, StepRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
 from milepost.process.finding import find_run
 from milepost.store.memory import MemoryStore
@@ -121,6 +121,20 @@ def test_saved_time_is_the_sum_of_the_recorded_seconds_of_reused_stages(store: M
     detail = run_detail(store, run, tmp_path, now=BEGUN)
     assert detail.saved_seconds == 62.5
     assert {stage.reused_from for stage in detail.stages} == {"old-elk"}
+
+
+def test_reused_items_of_a_stage_that_ran_count_as_saved(store: MemoryStore, tmp_path: Path) -> None:
+    """With the seconds that the runner recorded for them in that session."""
+    run = run_row(state=RunState.COMPLETED, epoch=2)
+    reused = EventRow(
+        at=BEGUN, run=run.id, epoch=2, kind="items_reused", stage="score", json='{"items":3,"seconds":7.5}'
+    )
+    store.write([
+        run, session_row(run), reused,
+        stage_row(run, "score", StageState.COMPLETED, epoch=2, items_total=5, items_done=2, items_reused=3),
+    ])  # fmt: skip
+    detail = run_detail(store, run, tmp_path, now=BEGUN)
+    assert (detail.stages[0].saved_seconds, detail.saved_seconds) == (7.5, 7.5)
 
 
 def test_the_current_decision_is_the_last_one(store: MemoryStore, tmp_path: Path) -> None:

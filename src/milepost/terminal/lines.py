@@ -51,7 +51,8 @@ def _words(sight: StageSight) -> str:
     if stage.items_done is not None:
         total = "" if stage.items_total in (None, stage.items_done) else f" of {stage.items_total:,}"
         words.append(f"{stage.items_done:,}{total} items")
-        words += [f"{stage.items_reused:,} of them reused"] if stage.items_reused else []
+        is_part = stage.items_reused and stage.state is not StageState.REUSED  # a reused stage's are all reused
+        words += [f"{stage.items_reused:,} of them reused"] if is_part else []
         words += [f"{stage.items_failed:,} failed"] if stage.items_failed and not stage.error else []
     elif stage.state is StageState.RUNNING and stage.progress is not None:
         words.append(f"{stage.progress:.0%}")

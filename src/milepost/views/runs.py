@@ -14,7 +14,7 @@ from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, Stag
 from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
 from milepost.views.alive import Seen, look
-from milepost.views.stages import StageView, by_run, done_in_ledger, fold_stages, stage_view
+from milepost.views.stages import StageView, by_run, done_in_ledger, fold_stages, saved_by_items, stage_view
 from milepost.views.view import View, utc
 
 
@@ -73,7 +73,7 @@ class RunDetail(View, frozen=True, kw_only=True):
 
     @property
     def saved_seconds(self) -> float:
-        """What reuse saved: the recorded seconds of the stages that did not run again."""
+        """What reuse saved: the recorded seconds of the stages and items that did not run again."""
         return sum(stage.saved_seconds or 0.0 for stage in self.stages)
 
 
@@ -123,7 +123,9 @@ def _lines(store: Store, runs: Sequence[RunRow], lock_folder: Path, now: float) 
     for run in runs:
         seen = look(run, _newest(sessions.get(run.id, [])), lock_folder, now)
         folded = fold_stages(rows.get(run.id, ()), seen.state)
-        stages = [stage_view(row, run_state=seen.state, names={}, recorded={}, in_ledger={}) for row in folded]
+        stages = [
+            stage_view(row, run_state=seen.state, names={}, recorded={}, in_ledger={}, items_saved={}) for row in folded
+        ]
         lines.append(_line(run, sessions.get(run.id, []), stages, seen, now))
     return lines
 
@@ -155,7 +157,11 @@ def _stages(store: Store, rows: Sequence[StageRow], state: RunState, counted: di
     sources = list({row.reused_from for row in rows if row.reused_from})
     recorded = {row.key: row.seconds for row in store.rows(ResultRow, key=keys)} if keys else {}
     names = {row.id: row.name for row in store.rows(RunRow, id=sources)} if sources else {}
-    return tuple(stage_view(row, run_state=state, names=names, recorded=recorded, in_ledger=counted) for row in rows)
+    items = saved_by_items(store, rows)
+    return tuple(
+        stage_view(row, run_state=state, names=names, recorded=recorded, in_ledger=counted, items_saved=items)
+        for row in rows
+    )
 
 
 def _decisions(rows: Sequence[DecisionRow]) -> tuple[DecisionView, ...]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from msgspec import Struct, json
+
 from milepost.model.progress import fraction
-from milepost.model.rows import StageRow
+from milepost.model.rows import EventRow, StageRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
 from milepost.store.protocol import Store
 from milepost.views.view import View, utc
 
 
 class StageView(View, frozen=True, kw_only=True):
-    """A stage as a face shows it. Items are None in a stage that has none; `items_done` counts reused ones too."""
+    """A stage as a face shows it. Items are None in a stage that has none; `items_done` counts reused ones too.
+
+    `saved_seconds`: of a reused stage what its result took, of one that ran what its reused items took, summed.
+    """
 
     stage: str
     state: StageState
@@ -63,8 +68,10 @@ def stage_view(
     names: Mapping[str, str],
     recorded: Mapping[str, float],
     in_ledger: Mapping[str, int],
+    items_saved: Mapping[str, float],
 ) -> StageView:
     """The view of a folded row. `names`: run id to name; `recorded`: stage key to the seconds its result took;
+    `items_saved`: stage to the seconds its reused items took;
     `in_ledger`: items that the ledger holds as done, exact where a dying session could not count any more."""
     mapped = row.items_total is not None or row.items_done or row.items_reused or row.items_failed
     done = max(row.items_done + row.items_reused, in_ledger.get(row.stage, 0)) if mapped else None
@@ -78,7 +85,7 @@ def stage_view(
         started_at=utc(row.started),
         ended_at=utc(row.ended),
         seconds=row.seconds,
-        saved_seconds=recorded.get(row.key or "") if reused else None,
+        saved_seconds=recorded.get(row.key or "") if reused else items_saved.get(row.stage),
         attempts=row.attempts,
         items_total=row.items_total,
         items_done=done,
@@ -106,6 +113,10 @@ def _fraction(row: StageRow, done: int | None) -> float | None:
     return fraction(done=finished, total=row.items_total)
 
 
+class _Saved(Struct):
+    seconds: float = 0.0
+
+
 def done_in_ledger(store: Store, rows: Iterable[StageRow]) -> dict[str, int]:
     """Items that the ledger holds as done, for stages whose session could not write its last count."""
     done: dict[str, int] = {}
@@ -114,6 +125,17 @@ def done_in_ledger(store: Store, rows: Iterable[StageRow]) -> dict[str, int]:
             counts = store.count_steps(row.run, row.stage).items()
             done[row.stage] = sum(items for (_, status), items in counts if ProcessingStatus(status).is_done)
     return done
+
+
+def saved_by_items(store: Store, rows: Iterable[StageRow]) -> dict[str, float]:
+    """What the reused items of stages that ran took when they were done, in seconds, as the runner recorded it."""
+    saved: dict[str, float] = {}
+    for row in rows:
+        if row.items_reused and row.state is StageState.COMPLETED:
+            event = store.get(EventRow, run=row.run, kind="items_reused", stage=row.stage, epoch=row.epoch)
+            if event is not None:
+                saved[row.stage] = json.decode(event.json, type=_Saved).seconds
+    return saved
 
 
 def by_run(rows: Sequence[StageRow]) -> dict[str, list[StageRow]]:
