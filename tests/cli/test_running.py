@@ -22,6 +22,27 @@ from milepost.model.rows import StepRow
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+BULKY = """
+import os, time
+from milepost import Process, stage
+
+@stage
+def numbers():
+    return list(range(60))
+
+@stage(each="numbers")
+def bulky(number):
+    time.sleep(0.05)
+    return os.urandom(20_000)
+
+@stage
+def whole(bulky):
+    return sum(len(one) for one in bulky)
+
+bulk = Process("bulk", [numbers, bulky, whole])
+"""
+
+
 @pytest.fixture
 def slowly(folder: Path, environment: dict[str, str]) -> Callable[..., object]:
     """A run whose items take 0.1 s, begun; gives the process once some items are recorded."""
@@ -119,6 +140,7 @@ def test_a_failure_is_1_and_the_last_line_resumes(milepost: Command) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "no paper" in done.stderr
+    assert done.stdout.splitlines()[-2] == "to go on:"
     last = done.stdout.splitlines()[-1].split()
     assert last[:2] == ["milepost", "resume"]
     again = milepost(*last[1:])
@@ -144,6 +166,8 @@ def test_a_killed_run_continues_and_says_what_was_done(
     score = next(stage for stage in detail["stages"] if stage["stage"] == "score")
     assert score["items_reused"] >= 3
     assert score["items_done"] == 20
+    assert score["saved_seconds"] >= 0.1 * score["items_reused"]
+    assert "interrupted before with" not in done.stdout
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -227,6 +251,70 @@ def test_wrong_usage_is_2_and_says_what_to_do(milepost: Command, folder: Path, a
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().split("\n\n")) == 1
+
+
+def test_a_target_that_raises_what_is_no_exception_is_2(milepost: Command, folder: Path) -> None:
+    """A class of its own below BaseException does not pass as a failed run."""
+    (folder / "odd.py").write_text("class Odd(BaseException): ...\nraise Odd('x')\n")
+    done = milepost("run", "odd.py")
+    assert done.returncode == 2 and "odd.py cannot be loaded: Odd: x" in done.stderr
+
+
+def test_no_target_is_2(milepost: Command) -> None:
+    """As from a variable of the shell that is empty."""
+    done = milepost("run", "")
+    assert done.returncode == 2 and "'' names no process; pass file.py" in done.stderr
+
+
+def test_a_name_of_a_megabyte_is_answered_in_a_paragraph(milepost: Command, folder: Path) -> None:
+    """The complaint says how long it was and what is known."""
+    setting = "'score.' + 'x' * 10**6 + '=1'"
+    code = f"from milepost.cli.main import main; main(['run', 'sales.py', '--set', {setting}])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={**os.environ, "MILEPOST_WORKSPACE": str(folder / ".milepost")},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr) < 2_500
+    assert "characters)" in done.stderr and "Known: threshold" in done.stderr
+
+
+def test_an_error_of_megabytes_is_shown_and_stored_short(milepost: Command, folder: Path) -> None:
+    """Its beginning, its end and how long it was."""
+    (folder / "long.py").write_text(
+        "from milepost import Process, stage\n@stage\ndef loud():\n    raise ValueError('x' * 5_000_000)\n"
+        "long = Process('long', [loud])\n"
+    )
+    done = milepost("run", "long.py")
+    assert done.returncode == 1
+    assert len(done.stderr) < 2_500 and "(5,000,012 characters)" in done.stderr
+    assert len(milepost("show", "--json").stdout) < 30_000
+
+
+def test_gc_during_a_run_takes_nothing_of_it(milepost: Command, folder: Path) -> None:
+    """Objects that workers wrote and no row names yet stay, whatever the grace; runs are not forgotten meanwhile."""
+    milepost("run", "sales.py")
+    (folder / "bulky.py").write_text(BULKY)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "milepost", "run", "bulky.py", "--executor", "workers", "--workers", "2"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "HOME": str(folder), "MILEPOST_WORKSPACE": str(folder / ".milepost")},
+    )  # fmt: skip
+    swept = []
+    try:
+        _await_items(folder, 25, process)
+        while process.poll() is None:
+            swept.append(milepost("gc", "--delete", "--grace", "0", "--older-than", "0", "--json"))
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, out
+    assert [done.stderr for done in swept if done.returncode] == []
+    while_alive = [found for done in swept if (found := json.loads(done.stdout))["alive"]]
+    assert while_alive
+    assert {(found["objects"], *found["runs"]) for found in while_alive} == {(0,)}
+    assert milepost("verify").returncode == 0
 
 
 def test_a_script_that_exits_when_imported_is_a_target_in_trouble(milepost: Command, folder: Path) -> None:

@@ -42,7 +42,7 @@ def cancel_command(run: str, wait: float) -> int:
     elif after.state.is_active:
         show([f"run {name} was asked to stop and will at its next safe point; see `milepost show {name}`"])
     else:
-        show([f"run {name} is {after.state.value}", resume_command(row.name, options().workspace)])
+        show([f"run {name} is {after.state.value}; to go on:", resume_command(row.name, options().workspace)])
     return 0
 
 

@@ -68,7 +68,7 @@ def _conclude(run: Run, workspace: Workspace, face: Following, error: BaseExcept
     if error is None and detail.run.items_failed:
         sys.stdout.write(f"to try what failed again: milepost retry {run.name}\n")
     if error is not None:
-        sys.stdout.write(resume_command(run.name, options().workspace) + "\n")
+        sys.stdout.write("to go on:\n" + resume_command(run.name, options().workspace) + "\n")
         sys.stdout.flush()
     return None
 

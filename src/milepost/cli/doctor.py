@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from textwrap import wrap
 
 import click
 import msgspec
@@ -12,11 +13,16 @@ import msgspec
 from milepost.cli.opening import now, open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.errors import MilepostError
+from milepost.model.shortening import shortened
 from milepost.model.status import RunState
+from milepost.store.protocol import Store
 from milepost.terminal.style import Style
 from milepost.terminal.table import Cell, Column, lay_out
 from milepost.terminal.text import safe, size
 from milepost.views.runs import RunLine, list_runs
+
+BEFORE_TEXT = 4 + 2 + 11 + 2  # a verdict and a name, each with its gap
+READ_THROUGH_BYTES = 100_000_000  # a second or so; beyond that only `milepost verify` reads it all
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -50,7 +56,7 @@ def _workspace() -> list[Check]:
     try:
         with open_workspace() as workspace:
             store = workspace.store
-            checks = [Check("workspace", "ok", str(workspace.path)), *_ledger(store.describe())]
+            checks = [Check("workspace", "ok", str(workspace.path)), *_ledger(store)]
             checks.append(_key(workspace.key))
             checks.append(_space(workspace.path))
             checks += _runs(list_runs(store, workspace.path / "runs", now=now(), limit=200))
@@ -59,14 +65,23 @@ def _workspace() -> list[Check]:
         return [Check("workspace", "bad", str(error))]
 
 
-def _ledger(described: dict[str, str]) -> list[Check]:
-    return [
-        Check(
-            "ledger",
-            "ok",
-            ", ".join(f"{name} {value}" for name, value in described.items() if name != "path"),
-        )
-    ]
+def _ledger(store: Store) -> list[Check]:
+    described = store.describe()
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in described.items() if name != "path")
+    return [Check("ledger", "ok", told), _soundness(store, int(described.get("size_bytes", "0")))]
+
+
+def _soundness(store: Store, size_bytes: int) -> Check:
+    if size_bytes > READ_THROUGH_BYTES:
+        return Check("soundness", "note", f"{size(size_bytes)} were not read through", "to do it: milepost verify")
+    damage = next(iter(store.verify()), None)
+    if damage is None:
+        return Check("soundness", "ok", "every page and row of the ledger is as it was written")
+    where = " ".join(part for part in (damage.table, damage.identity) if part)
+    return Check(
+        "soundness", "bad", f"the ledger is damaged: {where} {damage.problem}".replace("  ", " "),
+        "see all of it with `milepost verify`, and put a copy of the ledger back",
+    )  # fmt: skip
 
 
 def _key(key: bytes) -> Check:
@@ -97,14 +112,12 @@ def _runs(runs: list[RunLine]) -> list[Check]:
 
 def _page(checks: list[Check]) -> list[str]:
     styles = {"ok": Style.GREEN, "note": Style.YELLOW, "bad": Style.RED}
-    rows = [
-        [
-            Cell(check.verdict, styles[check.verdict]),
-            Cell(check.name),
-            Cell(safe(check.found + (f"; {check.advice}" if check.advice else ""))),
-        ]
-        for check in checks
-    ]
-    columns = (Column(""), Column("", least=9), Column(""))
-    wide = max(screen().columns, 60) if sys.stdout.isatty() else 1000
+    wide = max(screen().columns, 40) if sys.stdout.isatty() else 1000
+    rows: list[list[Cell]] = []
+    for check in checks:
+        text = safe(shortened(check.found + (f"; {check.advice}" if check.advice else "")))
+        first, *rest = wrap(text, wide - BEFORE_TEXT, break_on_hyphens=False) or [""]
+        rows.append([Cell(check.verdict, styles[check.verdict]), Cell(check.name), Cell(first)])
+        rows += [[Cell(""), Cell(""), Cell(line)] for line in rest]
+    columns = (Column(""), Column(""), Column(""))
     return lay_out(columns, rows, columns_wide=wide, colour=screen().colour, titles=False)

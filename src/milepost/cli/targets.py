@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from milepost.errors import MilepostError, TargetError
+from milepost.errors import Cancelled, MilepostError, TargetError
 from milepost.process.definition import Process
 from milepost.process.targets import load_target
 
@@ -13,9 +13,9 @@ def load(target: str) -> Process:
     """The process; an exception of the user's module becomes a TargetError that says where it was raised."""
     try:
         return load_target(target)
-    except MilepostError:
+    except (MilepostError, Cancelled, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # a script that exits would pass its code off as ours
+    except BaseException as error:  # a script that exits would pass its code off as ours
         raise TargetError(f"{target} cannot be loaded: {type(error).__name__}: {error}{_where(error)}") from error
 
 

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from milepost.errors import Cancelled, MilepostError
+from milepost.model.shortening import shortened
 from milepost.terminal.text import safe_lines
 
 INTERRUPTED, PIPE_BROKEN, TERMINATED = 130, 141, 143
@@ -58,7 +59,7 @@ def complain(error: BaseException, *, debug: bool = False) -> None:
 
 def _say(text: str) -> None:
     try:
-        lines = safe_lines(text)
+        lines = safe_lines(shortened(text))
         sys.stderr.write("\n".join([f"error: {lines[0] if lines else 'unknown'}", *lines[1:]]) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):  # nobody listens any more
@@ -81,7 +82,9 @@ def _paragraph(error: BaseException) -> str:
 
 
 def _print_json(error: BaseException) -> None:
-    document = {"error": {"kind": type(error).__name__, "message": str(error), "exit_code": exit_code(error)}}
+    document = {
+        "error": {"kind": type(error).__name__, "message": shortened(str(error)), "exit_code": exit_code(error)}
+    }
     try:
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         sys.stdout.flush()

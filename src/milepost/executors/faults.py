@@ -5,7 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import NamedTuple
 
-LONGEST_TEXT = 10_000  # characters; a message of megabytes stays out of the ledger
+from milepost.model.shortening import shortened
+
+LONGEST_TRACEBACK = 10_000  # characters; a message of megabytes stays out of the ledger
 OWN_FOLDER = __file__.rsplit("faults.py", 1)[0]
 
 
@@ -26,7 +28,8 @@ def describe(exception: BaseException) -> Fault:
     from traceback import TracebackException
 
     shown = TracebackException(type(exception), exception, _in_user_code(exception.__traceback__))
-    return Fault(_shortened(error_text(exception)), _shortened("".join(shown.format())))
+    traceback = "".join(shown.format())
+    return Fault(_sendable(shortened(error_text(exception))), _sendable(shortened(traceback, LONGEST_TRACEBACK)))
 
 
 def error_text(exception: BaseException) -> str:
@@ -46,9 +49,5 @@ def _in_user_code(traceback: TracebackType | None) -> TracebackType | None:
     return below or traceback
 
 
-def _shortened(text: str) -> str:
-    text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate can be neither sent nor stored
-    if len(text) <= LONGEST_TEXT:
-        return text
-    half = LONGEST_TEXT // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate can be neither sent nor stored

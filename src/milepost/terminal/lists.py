@@ -90,11 +90,7 @@ def detail_page(detail: RunDetail, screen: Screen, now: float) -> list[str]:
     lines = [
         f"{screen.paint(safe(run.name), Style.BOLD)}  {safe(run.process)}  "
         f"{screen.paint(state_in_words(run), STATE_STYLES.get(run.state, Style.PLAIN))}",
-        screen.paint(
-            f"  id {run.id}, begun {age(run.created_at, now)}, {duration(run.seconds)} of work in "
-            f"{counted(run.sessions, 'session')}",
-            Style.DIM,
-        ),
+        *(screen.paint(line, Style.DIM) for line in _begun(run, screen, now)),
     ]
     if detail.target:
         lines.append(screen.paint(f"  {safe(detail.target)}", Style.DIM))
@@ -104,6 +100,16 @@ def detail_page(detail: RunDetail, screen: Screen, now: float) -> list[str]:
     lines += _decision_lines(detail, screen)
     lines += _session_lines(detail, screen, now)
     return lines
+
+
+def _begun(run: RunLine, screen: Screen, now: float) -> list[str]:
+    from textwrap import wrap
+
+    text = (
+        f"id {run.id}, begun {age(run.created_at, now)}, {duration(run.seconds)} of work in "
+        f"{counted(run.sessions, 'session')}"
+    )
+    return wrap(text, max(screen.columns, 20), initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _error_lines(detail: RunDetail, screen: Screen) -> list[str]:
