@@ -20,7 +20,9 @@ PATIENCE = 120.0  # seconds until something is taken to hang
 class Bench:
     """One open executor, its objects and its notices."""
 
-    def __init__(self, executor: Executor, root: Path, works: Mapping[str, Work], modules: list[str]) -> None:
+    def __init__(
+        self, executor: Executor, root: Path, works: Mapping[str, Work], modules: list[str], *, has_items: bool
+    ) -> None:
         self.executor = executor
         self.objects = Objects(root, KEY)
         self.notices: list[Notice] = []
@@ -33,6 +35,7 @@ class Bench:
                 key=KEY,
                 works=works,
                 snapshot=take_snapshot(modules=modules) if executor.name == "workers" else None,
+                has_items=has_items,
                 on_notice=self.notices.append,
                 is_cancelled=self.stop.is_set,
             )
@@ -69,10 +72,10 @@ class Bench:
 
 @contextmanager
 def open_bench(
-    name: str, root: Path, *works: Work, slots: int = 1, modules: list[str] | None = None
+    name: str, root: Path, *works: Work, slots: int = 1, modules: list[str] | None = None, has_items: bool = False
 ) -> Iterator[Bench]:
     executor = make_executor(name, slots)
-    bench = Bench(executor, root, {work.stage: work for work in works}, modules or [])
+    bench = Bench(executor, root, {work.stage: work for work in works}, modules or [], has_items=has_items)
     try:
         yield bench
     finally:

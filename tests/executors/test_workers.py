@@ -57,6 +57,15 @@ def test_a_death_in_a_whole_stage_is_seen_at_once(bench):
         assert (outcome.kind, outcome.cause) == ("lost", "killed by signal 9 (SIGKILL)")
 
 
+def test_workers_start_together_when_items_are_to_come(tmp_path):
+    """The first task starts them all, so that none is waited for when the items come."""
+    with open_bench("workers", tmp_path, mapped(stages.pid), slots=2, modules=["executor_stages"], has_items=True) as b:
+        (worker,) = b.result("pid", 0)
+        started = {child.pid for child in psutil.Process().children()}
+        assert worker in started
+        assert len(started) == 2
+
+
 def test_an_idle_worker_that_dies_costs_nothing(bench):
     """Nobody is blamed, another takes the next task."""
     with bench(mapped(stages.pid)) as b:

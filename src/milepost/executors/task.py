@@ -157,6 +157,7 @@ class Equipment(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: bytes | None = None
     log_folder: Path | None = None
     wait_seconds: float = 0.0  # how long a result waits for room on a full disk
+    has_items: bool = False  # some stage maps over items: all workers will be wanted, so they start together
     on_notice: Callable[[Notice], None] = _nobody_listens
     is_cancelled: Callable[[], bool] = _never
 

@@ -117,6 +117,7 @@ class Crew:
         return self._workers or self._workspace.config.num_workers or max(asked) or os.cpu_count() or 1
 
     def _equipment(self, name: str) -> Equipment:
+        mapped = [made.options for made in self._process.stages.values() if made.options.each is not None]
         return Equipment(
             objects_root=self._workspace.path / "objects",
             wait_seconds=self._workspace.config.store_wait_seconds,
@@ -125,6 +126,7 @@ class Crew:
             cwd=os.getcwd(),
             sys_path=tuple(sys.path),
             snapshot=self._snapshot() if name == "workers" else None,
+            has_items=any(self._name_for(options) == name for options in mapped),
             on_notice=self._on_notice,
             is_cancelled=self._is_cancelled,
         )

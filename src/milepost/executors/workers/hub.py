@@ -266,6 +266,8 @@ class Hub:
         idle = [worker for worker in self._workers if worker.task is None]
         starting = [worker for worker in idle if not worker.is_ready]
         wanted = len(self._queue) - len(idle)
+        if not self._started and self._equipment.has_items:
+            wanted = self._slots
         for _ in range(min(wanted, self._slots - len(self._workers))):
             try:
                 starting.append(self._start())
