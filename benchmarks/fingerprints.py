@@ -49,7 +49,7 @@ def row(what: str, ours: float, limit: float | None, unit: str, **peers: float) 
         "ours": round(ours * scale, 2),
         "limit": limit and round(limit * scale, 2),
         "unit": unit,
-        **figures,
+        "peers": figures,
     }
 
 

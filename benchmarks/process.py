@@ -1,4 +1,4 @@
-"""What a run costs beside the work: mapped items, items found done, a warm stage result, memory at a million items."""
+"""What a run costs beside the work: mapped items, items found done, a warm result, memory at a million."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ PROCESS = Process("benchmark", [numbers, same, size])
 def rows() -> list[dict[str, object]]:
     """All measurements: what, ours, limit, unit, and the peers by name."""
     with tempfile.TemporaryDirectory() as folder:
-        return [*items(Path(folder)), *warm(Path(folder)), memory(Path(folder))]
+        place = Path(folder)
+        return [*items(place), *warm(place), memory(place)]
 
 
 def items(folder: Path) -> list[dict[str, object]]:
@@ -177,7 +178,7 @@ def _row(what: str, ours: float, limit: float | None, unit: str, *, target: str,
     scale = {"µs": 1e6, "ms": 1e3, "s": 1.0}[unit]
     scaled = {name: value * scale for name, value in peers.items()}
     shown = None if limit is None else limit * scale
-    return {"what": what, "ours": ours * scale, "limit": shown, "unit": unit, "target": target, **scaled}
+    return {"what": what, "ours": ours * scale, "limit": shown, "unit": unit, "target": target, "peers": scaled}
 
 
 if __name__ == "__main__":

@@ -1,44 +1,62 @@
-"""Measure everything in one run, print it as a table, and keep the raw figures under benchmarks/results/."""
+"""Measure everything in one run, print it as a table, and keep the raw figures under benchmarks/results/.
+
+python benchmarks/run.py [shell process parallel ledger objects fingerprints]
+"""
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import platform
 import sys
 import time
 from pathlib import Path
 
-ROOMS = ("shell", "process", "ledger", "objects", "fingerprints")
-COLUMNS = ("what", "ours", "limit", "unit", "target")
+ROOMS = ("shell", "process", "parallel", "ledger", "objects", "fingerprints")
 RESULTS = Path(__file__).parent / "results"
 
 
 def main(rooms: list[str]) -> None:
     """Run the named benchmarks, or all."""
     sys.path.insert(0, str(Path(__file__).parent))
-    measured = {room: importlib.import_module(room).rows() for room in rooms or ROOMS}
-    for room, rows in measured.items():
-        print(f"\n{room}")
-        for row in rows:
-            print("  " + _line(row))
+    measured: dict[str, list[dict[str, object]]] = {}
+    for room in rooms or ROOMS:
+        measured[room] = importlib.import_module(room).rows()
+        print(f"\n{room:<58}{'ours':>12}{'limit':>12}  target, and the peers")
+        for row in measured[room]:
+            print("  " + line(row), flush=True)
+    print(f"\nraw results: {keep(measured)}")
+
+
+def keep(measured: dict[str, list[dict[str, object]]]) -> Path:
+    """Write the figures down, with where they were measured; the last of a day stands."""
+    where = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+    }
     RESULTS.mkdir(exist_ok=True)
-    where = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
     kept = RESULTS / f"{time.strftime('%Y-%m-%d')}.json"
     kept.write_text(json.dumps({"where": where, "measured": measured}, indent=1, ensure_ascii=False) + "\n")
-    print(f"\nraw results: {kept}")
+    return kept
 
 
-def _line(row: dict[str, object]) -> str:
-    unit = row["unit"]
-    figure = lambda value: f"{value:,.1f}" if isinstance(value, float) else str(value)  # noqa: E731
-    told = [f"{row['what']:<52}{figure(row['ours']):>10} {unit:<3}"]
-    if row.get("target"):
-        told.append(f"target {row['target']}")
-    if row.get("limit") is not None:
-        told.append(f"limit {figure(row['limit'])}")
-    told += [f"{name} {figure(value)}" for name, value in row.items() if name not in COLUMNS]
-    return "   ".join(told)
+def line(row: dict[str, object]) -> str:
+    """One measurement: what, ours, the limit in the same unit, the target, the peers."""
+    told = f"{row['what']:<56}{_figure(row['ours'])} {row['unit'] or '':<10}"
+    told = f"{told:<{56 + 12 + 1}}" + (_figure(row["limit"]) if row.get("limit") is not None else " " * 12)
+    rest = [f"{row['target']:<14}"] if row.get("target") else [" " * 14]
+    peers = row.get("peers") or {}
+    assert isinstance(peers, dict)
+    rest += [f"{name} {_figure(value).strip()}" for name, value in peers.items()]
+    return f"{told}  {'  '.join(rest)}".rstrip()
+
+
+def _figure(value: object) -> str:
+    return f"{value:>12,.2f}" if isinstance(value, float) else f"{value!s:>12}"
 
 
 if __name__ == "__main__":
