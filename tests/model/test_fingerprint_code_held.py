@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from milepost.model.fingerprint.code import code_parts
+from milepost.model.fingerprint.code import code_parts, with_texts
 
 HOOK = "R = {}\nclass Base:\n    def __init_subclass__(cls, key, **more): R[key] = cls\n"
 TWO = "class A(Base, key='a'):\n    def f(self): return 1\nclass B(Base, key='b'):\n    def f(self): return 3\ndef stage(x): return R['a']().f()\n"
@@ -128,6 +128,8 @@ def test_what_a_whole_module_is(world):
     ]:  # fmt: skip
         changed = world.changed({"cfg": CFG}, {"cfg": CFG.replace(old, new)})
         assert part in changed if part else not changed
+    shown = {part.name: part.text for part in with_texts(world.parts().parts, world.load().stage)}
+    assert "code:cfg.deep" in shown["module:cfg"]
     swap = "def a(): return 1\ndef b(): return 2\nc, d = a, b\n"
     assert world.changed({"cfg": swap}, {"cfg": swap.replace("= a, b", "= b, a")}) == {"module:cfg"}
 
@@ -137,7 +139,9 @@ def test_what_a_whole_module_is(world):
     [
         "import cfg\ndef stage(x): return cfg.h()",
         "import cfg\ndef stage(x):\n    y = cfg\n    return y.h()",
-        "import cfg\ndef stage(x): return getattr(cfg, 'h')()",
+        "import cfg\ndef stage(x): return getattr(cfg, 'h')() if hasattr(cfg, 'h') else getattr(cfg, 'X', 1)",
+        "import cfg\ndef stage(x): return cfg is not None and cfg.h()",
+        "def stage(x):\n    try: import cfg\n    except ImportError: cfg = None\n    return cfg.h() if cfg else isinstance(x, cfg.Row)",
         "def stage(x):\n    import cfg\n    return [cfg.h() for _ in x]",
         "def stage(x):\n    from cfg import h\n    return h()",
         "def stage(x):\n    import pack.cfg2\n    import pack.cfg2 as c\n    return pack.cfg2.h() + c.h()",

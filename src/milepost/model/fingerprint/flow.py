@@ -51,7 +51,7 @@ Value = tuple[Origin, ...]
 UNKNOWN: Value = ()
 CONSTANT = "constant"  # the kind of a text in the code
 _HELD = frozenset({"global", "import", "cell"})
-_GETATTR: Value = (Origin("global", "getattr"),)
+_ASKING: tuple[Value, ...] = ((Origin("global", "getattr"),), (Origin("global", "hasattr"),))
 _PASSES = 4  # over code that gives names to what other names stand for
 
 
@@ -218,9 +218,9 @@ class _Tracer:
         self._stack += [UNKNOWN] * put
 
     def call(self, op: int, arg: int) -> None:
-        """CALL: `getattr` of a text in the code asks for a name as a dot does."""
+        """CALL: `getattr` or `hasattr` of a text in the code asks for a name as a dot does."""
         called = self._stack[-arg - 1 :]
-        if arg not in (2, 3) or len(called) <= arg or called[0] != _GETATTR:
+        if arg not in (2, 3) or len(called) <= arg or called[0] not in _ASKING:
             return self.counted(op, arg)
         (name, *more), default = called[2] or (None,), called[3:]
         if name is None or more or name.kind != CONSTANT or name.chain:
