@@ -123,8 +123,10 @@ def _lines(store: Store, runs: Sequence[RunRow], lock_folder: Path, now: float) 
     for run in runs:
         seen = look(run, _newest(sessions.get(run.id, [])), lock_folder, now)
         folded = fold_stages(rows.get(run.id, ()), seen.state)
+        counted = done_in_ledger(store, folded) if seen.state is RunState.INTERRUPTED else {}
         stages = [
-            stage_view(row, run_state=seen.state, names={}, recorded={}, in_ledger={}, items_saved={}) for row in folded
+            stage_view(row, run_state=seen.state, names={}, recorded={}, in_ledger=counted, items_saved={})
+            for row in folded
         ]
         lines.append(_line(run, sessions.get(run.id, []), stages, seen, now))
     return lines
