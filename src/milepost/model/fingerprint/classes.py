@@ -118,6 +118,8 @@ def _method(reach: Reach, cls: type, name: str, attribute: str, function: Functi
                     reach.written.add(place)
     is_hook = attribute in (_METACLASS_HOOKS if issubclass(cls, type) else _HOOKS)
     facts = function_facts(reach, function, f"{name}.{attribute}", is_hook=is_hook)
+    if "__subclasses__" in code.co_names:
+        facts.append(reach.subclasses(cls))
     return "(" + ";".join(f"{len(fact)}:{fact}" for fact in facts) + ")"
 
 

@@ -167,7 +167,9 @@ def _at(reach: Reach, namespace: dict[str, object], name: str, chain: tuple[str,
     if isinstance(thing, FunctionType) and chain and chain[0] in thing.__dict__ and chain[0] not in INNER:
         place = Place("attribute", id(thing), chain[0])
         reach.kept(thing.__dict__[chain[0]], place, "global", f"{reach.label(namespace)}.{name}.{chain[0]}")
-    return reach.kept(thing, Place("global", id(namespace), name), "global", f"{reach.label(namespace)}.{name}")
+    fact = reach.kept(thing, Place("global", id(namespace), name), "global", f"{reach.label(namespace)}.{name}")
+    is_asked = isinstance(thing, type) and chain[:1] == ("__subclasses__",)
+    return fact + reach.subclasses(thing) if is_asked else fact  # type: ignore[arg-type]
 
 
 def _place_written(function: FunctionType, write: Origin) -> Place | None:

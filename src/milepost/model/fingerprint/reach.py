@@ -23,7 +23,7 @@ from milepost.model.fingerprint.modules import (
 )
 from milepost.model.fingerprint.parts import Part
 from milepost.model.fingerprint.values import digest
-from milepost.model.fingerprint.whole import Nested, code_held, module_members
+from milepost.model.fingerprint.whole import Nested, code_held, module_members, subclasses_of
 from milepost.model.fingerprint.wrappers import inner_of, is_code, is_users_code, unwrapped_stage
 from milepost.model.fingerprint.writes import CLASSES, Place, is_changed_by, is_harmless, is_user_class
 
@@ -214,6 +214,10 @@ class Reach:
                 label = f"{self.label(vars(module))}.{member}"
                 known[member] = self.kept(thing, place, "global", label, is_optional=True)
         self._add(name, "code", [f"{member}={fact}" for member, fact in known.items()], known)
+
+    def subclasses(self, cls: type) -> str:
+        """The user's classes below a class that reached code asks for them."""
+        return f" over {','.join(map(self.reference, subclasses_of(cls)))}"
 
     def hold(self, thing: object) -> None:
         """Reach the code that state holds: its value does not count, but what a registry was given runs."""

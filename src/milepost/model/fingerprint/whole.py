@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 
@@ -15,7 +16,9 @@ from milepost.model.fingerprint.writes import is_user_class
 
 _PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), bytearray, range, slice})
 _DEPTH = 20
-_OPEN = frozenset({"collections", "queue", "types"})  # whose instances show what they hold in their attributes
+_OPEN = frozenset(
+    {"collections", "queue", "types", "_thread"}
+)  # whose instances show what they hold in their attributes
 
 
 def module_members(module: ModuleType) -> Iterator[tuple[str, object]]:
@@ -145,8 +148,28 @@ def _of_instance(thing: object) -> Iterator[object]:
             yield from sorted(getattr(thing, view)(), key=_by_name)
     elif module in _OPEN:
         yield from list(getattr(thing, "__dict__", {}).values())
+    elif isinstance(thing, ContextVar):
+        yield _content(thing)
+    elif module.startswith("concurrent.futures."):
+        yield getattr(thing, "_initializer", None)
     else:
         yield inner_of(thing)
+
+
+def _content(variable: ContextVar[object]) -> object:
+    try:
+        return variable.get()
+    except LookupError:
+        return None
+
+
+def subclasses_of(cls: type) -> Iterator[type]:
+    """The user's classes below a class, in the order in which `__subclasses__` gives them."""
+    found: list[type] = type.__subclasses__(cls)
+    for below in found:
+        if is_user_class(below):
+            yield below
+        yield from subclasses_of(below)
 
 
 def _by_name(thing: object) -> str:
