@@ -15,13 +15,13 @@ from milepost.errors import Cancelled
 from milepost.kernel.signals import StopSignals
 
 PROGRAM = """
-import sys, time, threading
+import os, sys, time, threading
 from milepost.errors import Cancelled
 from milepost.kernel.signals import StopSignals
 
 def say(text): print(text, flush=True)
 
-with StopSignals(grace={grace}, last_words=lambda: say("last words")) as stop:
+with StopSignals(grace={grace}, last_words=lambda: os.write(1, b"last words\\n")) as stop:
     say("ready")
     try:
 {body}
