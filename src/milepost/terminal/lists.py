@@ -8,7 +8,7 @@ from milepost.model.status import RunState
 from milepost.terminal.sentences import state_in_words
 from milepost.terminal.style import STATE_STYLES, Screen, Style
 from milepost.terminal.table import Cell, Column, lay_out
-from milepost.terminal.text import age, count, counted, duration, safe, size
+from milepost.terminal.text import age, count, counted, duration, safe, size, wrapped
 from milepost.views.items import FailureGroup, ItemView
 from milepost.views.runs import RunDetail, RunLine
 from milepost.views.stages import StageView
@@ -103,20 +103,19 @@ def detail_page(detail: RunDetail, screen: Screen, now: float) -> list[str]:
 
 
 def _begun(run: RunLine, screen: Screen, now: float) -> list[str]:
-    from textwrap import wrap
-
     text = (
         f"id {run.id}, begun {age(run.created_at, now)}, {duration(run.seconds)} of work in "
         f"{counted(run.sessions, 'session')}"
     )
-    return wrap(text, max(screen.columns, 20), initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return wrapped(text, screen.columns, indent="  ")
 
 
 def _error_lines(detail: RunDetail, screen: Screen) -> list[str]:
     lines: list[str] = []
     for stage in detail.stages:
         if stage.error:
-            lines += ["", f"{screen.paint('error', Style.RED)} in {safe(stage.stage)}: {safe(stage.error)}"]
+            first, *rest = wrapped(f"error in {safe(stage.stage)}: {safe(stage.error)}", screen.columns)
+            lines += ["", screen.paint("error", Style.RED) + first.removeprefix("error"), *rest]
             lines += [f"  {safe(line)}" for line in (stage.traceback or "").expandtabs(4).splitlines()]
     return lines
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from milepost.process.planner import Verdict
 from milepost.terminal.style import STATE_STYLES, Screen, Style
 from milepost.terminal.table import Cell, Column, lay_out
-from milepost.terminal.text import duration, safe
+from milepost.terminal.text import duration, safe, wrapped
 from milepost.views.plans import PlanView
 from milepost.views.why import PartChange, StageWhy
 
@@ -38,8 +38,10 @@ def plan_table(plan: PlanView, screen: Screen) -> list[str]:
     ]
     lines = lay_out(_PLAN, rows, columns_wide=screen.columns, colour=screen.colour)
     for stage in plan.stages:
-        lines += [screen.paint(f"note: {safe(stage.stage)}: {safe(note)}", Style.YELLOW) for note in stage.notes]
-    return [*lines, screen.paint(_comes_to(plan), Style.DIM)]
+        for note in stage.notes:
+            told = wrapped(f"note: {safe(stage.stage)}: {safe(note)}", screen.columns)
+            lines += [screen.paint(line, Style.YELLOW) for line in told]
+    return [*lines, *(screen.paint(line, Style.DIM) for line in wrapped(_comes_to(plan), screen.columns))]
 
 
 def _comes_to(plan: PlanView) -> str:

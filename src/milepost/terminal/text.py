@@ -10,6 +10,8 @@ _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 
+LEAST_COLUMNS = 20  # a narrower window wraps by itself
+
 
 def safe(text: object, *, limit: int | None = None) -> str:
     """Text as one harmless line: what would move a cursor, colour, reorder or break it is written as an escape.
@@ -50,6 +52,21 @@ def clip(text: str, columns: int) -> str:
     while kept and width(kept) > columns - 1:
         kept = kept[:-1]
     return kept + "…" if columns > 0 else ""
+
+
+def wrapped(text: str, columns: int, *, indent: str = "") -> list[str]:
+    """The text as lines of at most so many columns, broken between words; a longer word stays whole.
+
+    Example:
+        >>> wrapped("one two three four five", 20, indent="  ")
+        ['  one two three four', '  five']
+    """
+    from textwrap import wrap
+
+    return wrap(
+        text, max(columns, LEAST_COLUMNS), initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    ) or [indent]  # fmt: skip
 
 
 def duration(seconds: float | None) -> str:
