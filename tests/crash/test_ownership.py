@@ -2,8 +2,10 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
+import apsw
 import pytest
 from job import Job, wait_for
 
@@ -13,11 +15,28 @@ from milepost.model.rows import RunRow, SessionRow, StageRow, StepRow
 from milepost.store.protocol import Wish
 
 
-def stop(process) -> None:
-    """Stop it, and return when it stands still."""
-    os.kill(process.pid, signal.SIGSTOP)
+def stop(process, job: Job) -> None:
+    """Stop it where it holds no lock of the ledger, and return when it stands still."""
     status = Path(f"/proc/{process.pid}/status")
-    wait_for(lambda: "State:\tT" in status.read_text())
+    while True:
+        os.kill(process.pid, signal.SIGSTOP)
+        wait_for(lambda: "State:\tT" in status.read_text())
+        if is_writable(job):
+            return
+        os.kill(process.pid, signal.SIGCONT)
+        time.sleep(0.02)
+
+
+def is_writable(job: Job) -> bool:
+    """Whether nobody is in the middle of a transaction."""
+    connection = apsw.Connection(str(job.place / "ledger.db"))
+    try:
+        connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+    except apsw.BusyError:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def overtake(job: Job) -> RunRow:
@@ -38,7 +57,7 @@ def test_a_session_that_was_overtaken_writes_nothing_and_says_so(tmp_path, optio
     job = Job(tmp_path, items=2000)
     process = job.start("run", "sales.py", *options)
     wait_for(lambda: len(job.done()) >= 20)
-    stop(process)
+    stop(process, job)
     epoch = overtake(job).epoch
     before = rows_of(job)
     os.kill(process.pid, signal.SIGCONT)
@@ -54,7 +73,7 @@ def test_a_session_that_was_only_stopped_goes_on_and_nobody_takes_its_run(tmp_pa
     job = Job(tmp_path, items=600)
     process = job.start()
     wait_for(lambda: len(job.done()) >= 20)
-    stop(process)
+    stop(process, job)
     other = job.start()
     said, _ = other.communicate(timeout=30)
     assert 3 == other.returncode, said

@@ -19,7 +19,7 @@ def first_found(lab, work, items):
 @pytest.mark.parametrize(
     ("bug", "calls", "signs"),
     [
-        ("acknowledge_before_commit", ["pwrite64"], ["told and lost: ['StepRow'"]),
+        ("acknowledge_before_commit", ["pwrite64"], ["told and lost: ['StepRow'", "told and lost: ['StageRow'"]),
         ("two_statements_without_a_transaction", ["pwrite64"], ["is completed and has no result"]),
         ("object_written_in_place", ["write", "fsync"], ["damaged: object"]),
         ("position_saved_before_the_work", ["pwrite64"], ["never executed", "wrong result"]),
@@ -39,8 +39,8 @@ def test_a_kill_at_a_call_finds(lab, bug, calls, signs):
     [
         ("rename_without_fsync", "names first", ["damaged: object"]),
         ("rename_without_fsync", "torn", ["damaged: object"]),
-        ("no_fsync_of_the_folder", "strict", ["told and lost: ['object'"]),
-        ("sync_that_changes_no_page", "strict", ["told and lost: ['StepRow'"]),
+        ("no_fsync_of_the_folder", "strict", ["told and lost: ['object'", "damaged: object"]),
+        ("sync_that_changes_no_page", "strict", ["told and lost: ['StepRow'", "told and lost: ['StageRow'"]),
         ("results_without_a_sync", "strict", ["told and lost: ['ResultRow'", "told and lost: ['DecisionRow'"]),
     ],
 )
