@@ -101,8 +101,6 @@ def test_every_kind_of_event():
     """Every event that is written, wherever it is."""
     pattern = r'"(run_[a-z]+|[a-z]+_requested|[a-z]+_reused)"'
     kinds = {word for text in SOURCES.values() for word in re.findall(pattern, text)}
-        word for text in SOURCES.values() for word in re.findall(r'"(run_[a-z]+|[a-z]+_requested|[a-z]+_reused)"', text)
-    }
     written = {word for word in kinds if word in _event_words()} | {f"run_{state}" for state in _endings()}
     assert written
     assert [kind for kind in sorted(written) if not is_named(kind)] == []
