@@ -19,7 +19,9 @@ import os, sys, time, threading
 from milepost.errors import Cancelled
 from milepost.kernel.signals import StopSignals
 
-def say(text): print(text, flush=True)
+inside = threading.Event()
+
+def say(text): os.write(1, text.encode() + b"\\n")
 
 with StopSignals(grace={grace}, last_words=lambda: os.write(1, b"last words\\n")) as stop:
     say("ready")
@@ -30,15 +32,16 @@ with StopSignals(grace={grace}, last_words=lambda: os.write(1, b"last words\\n")
 sys.exit(stop.exit_code if stop.is_requested else 0)
 """
 POLITE = "        while not stop.is_requested: time.sleep(0.01)\n        say('stopped')"
-WITNESSED = "        threading.Thread(target=lambda: (stop.wait(), say('asked')), daemon=True).start()\n"
-DEAF = "        time.sleep(600)"
+WITNESSED = "        threading.Thread(target=lambda: (stop.wait(), inside.wait(), say('asked')), daemon=True).start()\n"
+DEAF = "        inside.set(); time.sleep(600)"
 STUBBORN = """        while True:
             try:
+                inside.set()
                 while True: time.sleep(0.01)
             except BaseException: say('swallowed')"""
-LOCKED = "        lock = threading.Lock(); lock.acquire(); lock.acquire()"
+LOCKED = "        inside.set(); lock = threading.Lock(); lock.acquire(); lock.acquire()"
 SHIELDED = """        with stop.shielded():
-            say('begun')
+            say('begun'); inside.set()
             while stop._signals < 2: time.sleep(0.01)
             time.sleep(0.1)
             say('saved')

@@ -25,7 +25,7 @@ def reached_modules(functions: Iterable[Callable[..., object]]) -> list[str]:
         if isinstance(name, str) and name not in seen and _is_taken(name, functions):
             seen.add(name)
             waiting += _named_by(sys.modules[name])
-    return [name for name in list(sys.modules) if name in seen]
+    return [name for name in sys.modules.copy() if name in seen]
 
 
 def _is_taken(name: str, functions: Iterable[Callable[..., object]]) -> bool:
@@ -44,7 +44,7 @@ def _named_by(module: ModuleType) -> Iterator[str]:
 def _siblings(name: str, is_package: bool) -> list[str]:
     """The loaded modules of the same package: relative imports name them without it."""
     package = name if is_package else name.rpartition(".")[0]
-    return [other for other in list(sys.modules) if package and other.startswith(package + ".")]
+    return [other for other in sys.modules.copy() if package and other.startswith(package + ".")]
 
 
 def _homes_of(value: object) -> Iterator[str]:

@@ -127,7 +127,7 @@ class _Taking:
 
 def _by_import(binding: Binding) -> Binding | None:
     """The same name of the installed module that it was imported from: what is shared with it stays shared."""
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():  # a copy: other threads import
         found = getattr(module, "__dict__", {}).get(binding.name)
         if found is binding.value and name != binding.module and not is_user_module(name):
             return Binding(binding.module, binding.name, _Imported(name, binding.name))

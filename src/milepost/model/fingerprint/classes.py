@@ -218,7 +218,7 @@ def find_class(name: str) -> type | None:
     candidates = [module] if module_label(module) == module else []
     if module_label("__main__") == module:
         candidates.insert(0, "__main__")
-    for candidate in candidates or [known for known in list(sys.modules) if known.startswith(f"{module}__")]:
+    for candidate in candidates or [known for known in sys.modules.copy() if known.startswith(f"{module}__")]:
         found: object = sys.modules.get(candidate)
         for step in qualname.split("."):
             found = getattr(found, step, None)
