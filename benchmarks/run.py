@@ -20,28 +20,29 @@ RESULTS = Path(__file__).parent / "results"
 def main(rooms: list[str]) -> None:
     """Run the named benchmarks, or all."""
     sys.path.insert(0, str(Path(__file__).parent))
-    measured: dict[str, list[dict[str, object]]] = {}
+    kept = RESULTS / f"{time.strftime('%Y-%m-%d')}.json"
     for room in rooms or ROOMS:
-        measured[room] = importlib.import_module(room).rows()
+        load = os.getloadavg()[0]
+        rows = importlib.import_module(room).rows()
         print(f"\n{room:<58}{'ours':>12}{'limit':>12}  target, and the peers")
-        for row in measured[room]:
+        for row in rows:
             print("  " + line(row), flush=True)
-    print(f"\nraw results: {keep(measured)}")
+        keep(kept, room, {"load": load, "rows": rows})
+    print(f"\nraw results: {kept}")
 
 
-def keep(measured: dict[str, list[dict[str, object]]]) -> Path:
-    """Write the figures down, with where they were measured; the last of a day stands."""
-    where = {
+def keep(kept: Path, room: str, measured: dict[str, object]) -> None:
+    """Write a room's figures down, with where they were measured; the last of a day stand."""
+    figures = json.loads(kept.read_text()) if kept.exists() else {"measured": {}}
+    figures["where"] = {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
     }
+    figures["measured"][room] = measured  # `load`: what else the machine did when it began
     RESULTS.mkdir(exist_ok=True)
-    kept = RESULTS / f"{time.strftime('%Y-%m-%d')}.json"
-    kept.write_text(json.dumps({"where": where, "measured": measured}, indent=1, ensure_ascii=False) + "\n")
-    return kept
+    kept.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 def line(row: dict[str, object]) -> str:
