@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
+from milepost.executors.arriving import arrived
 from milepost.executors.carry_out import Carrier, failed
 from milepost.executors.inline import not_begun
 from milepost.executors.task import Equipment, Outcome, Task
@@ -45,13 +46,7 @@ class ThreadsExecutor:
         """All outcomes there are, at latest after `timeout` seconds."""
         if not self._under_way:
             return []
-        ready: list[Outcome] = []
-        try:
-            ready.append(self._outcomes.get(timeout=timeout))
-            while True:
-                ready.append(self._outcomes.get_nowait())
-        except Empty:
-            pass
+        ready = arrived(self._outcomes, timeout)
         self._under_way -= len(ready)
         return ready
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from milepost.errors import WorkerError
+from milepost.executors.arriving import arrived
 from milepost.executors.task import Equipment, Outcome, Task
 from milepost.executors.workers.hub import Hub
 
@@ -40,13 +41,7 @@ class WorkersExecutor:
         """All outcomes there are, at latest after `timeout` seconds."""
         if not self._under_way:
             return []
-        ready: list[Outcome] = []
-        try:
-            ready.append(self._outcomes.get(timeout=timeout))
-            while True:
-                ready.append(self._outcomes.get_nowait())
-        except Empty:
-            pass
+        ready = arrived(self._outcomes, timeout)
         self._under_way -= len(ready)
         return ready
 
