@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import milepost
 from milepost import Workspace
-from milepost.model.rows import ResultRow, RunRow, StepRow
+from milepost.model.rows import ResultRow, RunRow, SessionRow, StepRow
 
 SOURCE = """
 import os, time
@@ -121,17 +120,10 @@ class Job:
         assert process.returncode == 0, said
         return said
 
-    def kill_after(self, seconds: float, *arguments: str, number: int = signal.SIGKILL) -> int:
-        """Start, let it work, kill its whole process group; the exit code it had, 0 when it was done before."""
-        process = self.start(*arguments)
-        try:
-            process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, number)
-        said, _ = process.communicate(timeout=60)
-        assert "Traceback" not in said, said
-        assert "error: " not in said, said
-        return process.returncode
+    def scored(self) -> int:
+        """How many items were begun, repeated ones each time."""
+        path = self.folder / "calls"
+        return path.read_bytes().count(b"score ") if path.exists() else 0
 
     def calls(self) -> Counter[str]:
         path = self.folder / "calls"
@@ -139,10 +131,15 @@ class Job:
 
     def done(self) -> set[str]:
         """The items that the ledger holds as done, read as any observer would."""
+        return set(self.acknowledged())
+
+    def acknowledged(self) -> dict[str, tuple[int, bytes | None, str | None]]:
+        """The items that the ledger holds as done, with the attempt that did them and its result."""
         if not (self.place / "ledger.db").exists():
-            return set()
+            return {}
         with Workspace.open(self.place, create=False, read_only=True) as workspace:
-            return {row.item for row in workspace.store.rows(StepRow) if row.status.is_done}
+            rows = [row for row in workspace.store.rows(StepRow) if row.status.is_done]
+        return {row.item: (row.attempt, row.result, row.address) for row in rows}
 
     def result(self) -> object:
         with Workspace.open(self.place, create=False, read_only=True) as workspace:
@@ -150,15 +147,15 @@ class Job:
             assert row is not None
             return workspace.objects.get(row.address)
 
+    def sessions(self) -> list[SessionRow]:
+        if not (self.place / "ledger.db").exists():
+            return []
+        with Workspace.open(self.place, create=False, read_only=True) as workspace:
+            return workspace.store.rows(SessionRow)
+
     def runs(self) -> list[RunRow]:
         with Workspace.open(self.place, create=False, read_only=True) as workspace:
             return workspace.store.rows(RunRow)
-
-
-def pauses(count: int, least: float, most: float, seed: int) -> list[float]:
-    """Random but repeatable."""
-    dice = random.Random(seed)
-    return [dice.uniform(least, most) for _ in range(count)]
 
 
 def wait_for(condition, seconds: float = 20.0, said: object = "") -> None:

@@ -1,59 +1,68 @@
 """Killed at random, any number of times: the right result, nothing told is lost, at most what was in flight repeats."""
 
+import os
+import random
 import signal
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import time
 
 import pytest
-from job import Job, pauses, wait_for
+from job import Job, wait_for
 
+ITEMS, ITEM_SECONDS, KILLS = 2000, 0.01, 60
 WORKERS = 2
-IN_FLIGHT = 120  # a batch of about 100 ms per worker and one waiting for each, at 4 ms an item, with slack
+RUN = ("run", "sales.py", "--executor", "workers", "--workers", str(WORKERS))
+IN_FLIGHT = 2 * WORKERS * 10  # a batch at hand and one waiting for each worker, of 100 ms: at most ten items of 10 ms
 
 
-def killed_at_random(job: Job, kills: int, seed: int) -> int:
-    """Kill until it has been killed so often or is done; after each kill what was done is still done."""
-    acknowledged: set[str] = set()
-    for count, pause in enumerate(pauses(kills, 0.1, 0.7, seed)):
-        code = job.kill_after(pause, "run", "sales.py", "--executor", "workers", "--workers", str(WORKERS))
-        done = job.done()
-        assert acknowledged <= done, f"kill {count} lost {len(acknowledged - done)} items"
-        acknowledged = done
-        assert code in (0, -signal.SIGKILL), f"it ended by itself with {code}"
-        if code == 0:
-            return count
-    return kills
+def killed_at_random(job: Job, kills: int, seed: int) -> None:
+    """Kill so many sessions; after each kill all is there that an observer saw before it, and no more was repeated."""
+    dice = random.Random(seed)
+    for kills_left in range(kills, 0, -1):
+        before, begun = job.acknowledged(), job.scored()
+        told = killed_session(job, dice, (job.items - len(before)) // (kills_left + 1))
+        after = job.acknowledged()
+        lost = {**before, **told}.items() - after.items()
+        assert not lost, f"the kill before {kills_left - 1} others lost {sorted(lost)}"
+        repeated = job.scored() - begun - (len(after) - len(before))
+        assert repeated <= IN_FLIGHT, f"{repeated} items were executed and not recorded"
 
 
-def test_sixty_random_kills_end_with_the_right_result(tmp_path):
-    """No acknowledged item is lost, and executions exceed recordings by no more than what was in flight."""
-    with ThreadPoolExecutor(2) as pool:  # two at once, thirty each
-        kills = list(pool.map(lambda seed: killed_and_finished(tmp_path / str(seed), 30, seed), (1, 2)))
-    assert sum(kills) >= 40  # else it was too quick to be killed
+def killed_session(job: Job, dice: random.Random, most: int) -> dict[str, tuple]:
+    """Kill a session that owns the run, after a random time or number of items, at most `most`; what it had told."""
+    sessions, enough = len(job.sessions()), job.scored() + dice.randint(0, most)
+    process = job.start(*RUN)
+    wait_for(lambda: len(job.sessions()) > sessions)
+    end = time.monotonic() + dice.uniform(0, 0.7)
+    while time.monotonic() < end and job.scored() <= enough:
+        time.sleep(0.002)
+    told = job.acknowledged()
+    os.killpg(process.pid, signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert -signal.SIGKILL == process.returncode, f"it ended by itself: {said}"
+    return told
 
 
-def killed_and_finished(folder: Path, kills: int, seed: int) -> int:
-    """One job killed so often, then finished; how often it was killed."""
-    folder.mkdir()
-    job = Job(folder, items=1000, seconds=0.02)
-    kills = killed_at_random(job, kills, seed)
-    job.finish("run", "sales.py", "--executor", "workers", "--workers", str(WORKERS))
+def killed_and_finished(job: Job, kills: int, seed: int) -> None:
+    """One run, killed so often and then finished: all is there once, with the right result."""
+    killed_at_random(job, kills, seed)
+    job.finish(*RUN)
     assert job.expected() == job.result()
-    assert {str(n) for n in range(1000)} == job.done()
-    scored = {name: times for name, times in job.calls().items() if name.startswith("score ")}
-    assert 1000 == len(scored)
-    assert sum(scored.values()) - 1000 <= IN_FLIGHT * kills
-    assert len(job.runs()) == 1
-    return kills
+    assert {str(n) for n in range(job.items)} == job.done()
+    assert {f"score {n}" for n in range(job.items)} <= job.calls().keys()
+    assert job.scored() - job.items <= IN_FLIGHT * kills
+    assert 1 == len(job.runs())
+    assert kills + 1 == len(job.sessions())
+
+
+def test_a_process_killed_sixty_times_ends_with_the_right_result(tmp_path):
+    """Five stages, 2,000 items: no acknowledged item is lost, and each kill repeats at most what was in flight."""
+    killed_and_finished(Job(tmp_path, items=ITEMS, seconds=ITEM_SECONDS), KILLS, seed=1)
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(10))
 def test_hundreds_of_random_kills(tmp_path, seed):
-    job = Job(tmp_path, items=2000, seconds=0.05)
-    killed_at_random(job, 100, seed)
-    job.finish("run", "sales.py", "--executor", "workers", "--workers", str(WORKERS))
-    assert job.expected() == job.result()
+    killed_and_finished(Job(tmp_path, items=ITEMS, seconds=ITEM_SECONDS), 100, seed)
 
 
 def test_an_item_function_edited_after_a_kill_never_yields_a_mixed_result(tmp_path):
