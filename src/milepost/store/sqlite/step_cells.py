@@ -17,6 +17,16 @@ STATUSES = tuple(ProcessingStatus)
 CODES: Mapping[ProcessingStatus, int] = {status: code for code, status in enumerate(STATUSES)}
 NAN = float("nan")
 
+_INTO = """
+INSERT INTO steps (run, step, item, attempt, status, key, digest, row_digest, seconds, at, address, error, result,
+                   long_item)
+"""
+_MARKS = ", ".join("?" * 14)
+INSERT = f"{_INTO} VALUES ({_MARKS}) ON CONFLICT DO NOTHING"
+# A step alone, with its fence: one statement is a transaction of its own, at half the cost of BEGIN, INSERT, COMMIT.
+INSERT_FENCED = f"""{_INTO} SELECT {_MARKS} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND epoch = ?)
+ON CONFLICT DO NOTHING"""
+
 Cells = tuple[Cell, ...]
 Found = tuple[int, StepRow | None, bool]  # the seq, None where it cannot be made out, whether it is what was written
 

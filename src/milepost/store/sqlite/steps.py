@@ -18,11 +18,6 @@ from milepost.store.sqlite.queries import fetch, snapshot
 from milepost.store.sqlite.step_cells import CODES, STATUSES, Found, decode, item_cells
 from milepost.store.sqlite.words import Words
 
-INSERT = """
-INSERT INTO steps (run, step, item, attempt, status, key, digest, row_digest, seconds, at, address, error, result,
-                   long_item)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
-"""
 SELECT = """
 SELECT seq, run, step, coalesce(long_item, item), attempt, status, key, digest, row_digest, seconds, at, address,
        error, result

@@ -17,11 +17,11 @@ from milepost.store.kinds import by_kind, check_columns, check_paging
 from milepost.store.migrations import latest
 from milepost.store.protocol import Claim, Damage, Durability, Fence, R, Wish
 from milepost.store.sqlite import done, filesystem, schema, steps
-from milepost.store.sqlite.columns import Cell, from_text, table, to_cell, where
+from milepost.store.sqlite.columns import Cell, from_text, table, text_cell, to_cell, where
 from milepost.store.sqlite.connection import Connections, check_library
 from milepost.store.sqlite.failures import translated
 from milepost.store.sqlite.queries import Batch, fetch, insert, ledger, number, refusal, select
-from milepost.store.sqlite.step_cells import encode
+from milepost.store.sqlite.step_cells import INSERT, INSERT_FENCED, Cells, encode
 from milepost.store.sqlite.words import Words
 from milepost.store.sqlite.writer import Writer
 
@@ -102,11 +102,13 @@ class SqliteStore:
         return self._writer.has_unsynced_commits
 
     def write(self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False) -> int:
+        if len(rows) == 1 and type(rows[0]) is StepRow and not durable and self._write_alone(rows[0], fence):
+            return 1
         groups = by_kind(rows)
         step_rows = cast("list[StepRow]", groups.pop(StepRow, []))
         batches = [_batch(kind, group) for kind, group in groups.items()]
         if step_rows:
-            batches.append((steps.INSERT, self._encode(step_rows)))
+            batches.append((INSERT, self._encode(step_rows)))
         try:
             changed = self._writer.transact(lambda connection: insert(connection, batches, fence), durable=durable)
         except apsw.ConstraintError as error:
@@ -222,15 +224,27 @@ class SqliteStore:
                 return cast("list[R]", found)
             return select(connection, kind, equal, after=after, limit=limit, newest=newest)
 
-    def _encode(self, rows: Sequence[StepRow]) -> list[tuple[Cell, ...]]:
+    def _write_alone(self, row: StepRow, fence: Fence | None) -> bool:
+        """Commit one step in one statement; False when it changed nothing, and `write` is to find out why."""
+        (cells,) = self._encode([row])
+        if fence is None:
+            changed = self._writer.execute(INSERT, cells)
+        else:
+            changed = self._writer.execute(INSERT_FENCED, (*cells, text_cell(fence.run), fence.epoch))
+        if changed:
+            self._index_done(1)
+        return changed == 1
+
+    def _encode(self, rows: Sequence[StepRow]) -> list[Cells]:
         """The cells of these steps; words that are new get their numbers in a commit of their own before."""
-        words = {row.run for row in rows} | {row.step for row in rows} | {row.key for row in rows}
-        missing = self._words.missing(words)
-        if missing:
+        numbers = self._words.numbers()
+        try:
+            return [encode(row, numbers) for row in rows]
+        except KeyError:
+            missing = self._words.missing({word for row in rows for word in (row.run, row.step, row.key)})
             added = self._writer.transact(lambda connection: self._words.add(connection, missing))
             self._words.remember(added)
-        numbers = self._words.numbers()
-        return [encode(row, numbers) for row in rows]
+            return [encode(row, numbers) for row in rows]
 
     def _index_done(self, written: int) -> None:
         self._unchecked += written

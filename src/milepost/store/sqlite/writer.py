@@ -9,6 +9,7 @@ import apsw
 
 from milepost.errors import WorkspaceError
 from milepost.store.protocol import Durability
+from milepost.store.sqlite.columns import Cell
 from milepost.store.sqlite.connection import Connections
 from milepost.store.sqlite.failures import translate
 from milepost.store.sqlite.queries import word
@@ -48,17 +49,34 @@ class Writer:
     def transact(self, work: Callable[[apsw.Connection], T], *, durable: bool = False, always: bool = False) -> T:
         """Do `work` in one transaction; `durable` ones survive a power cut (at PROCESS: `always` only)."""
         is_full = always or (durable and self._durability is not Durability.PROCESS)
+        do = self._full if is_full else _commit
         with self._connections.writer() as connection:
             try:
-                result = self._full(connection, work) if is_full else _commit(connection, work)
+                result = do(connection, work)
             except apsw.ConstraintError:
                 raise
             except apsw.Error as error:
                 raise translate(error, self._connections.path) from error
-            self._commits += 1
-            if is_full or self._durability is Durability.POWER:
-                self._commits_at_barrier = self._commits
+            self._note_commit(is_full)
             return result
+
+    def execute(self, statement: str, bound: tuple[Cell, ...]) -> int:
+        """Do one statement, which is a transaction of its own; how many rows it changed."""
+        with self._connections.writer() as connection:
+            try:
+                connection.execute(statement, bound)
+                changed = connection.changes()
+            except apsw.ConstraintError:
+                raise
+            except apsw.Error as error:
+                raise translate(error, self._connections.path) from error
+            self._note_commit(is_full=False)
+            return changed
+
+    def _note_commit(self, is_full: bool) -> None:
+        self._commits += 1
+        if is_full or self._durability is Durability.POWER:
+            self._commits_at_barrier = self._commits
 
     def _full(self, connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
         def moving(connection: apsw.Connection) -> T:
