@@ -4,7 +4,7 @@ import pytest
 
 from milepost.errors import InvalidDataError
 from milepost.process.finding import find_run
-from milepost.process.opening import recorded_decisions
+from milepost.process.recording import recorded_decisions
 
 JOB = """
     from pathlib import Path
@@ -20,7 +20,7 @@ JOB = """
 
 
 def recorded(workspace, process):
-    return recorded_decisions(workspace.store, find_run(workspace.store, "last"), process)
+    return recorded_decisions(workspace.store, workspace.objects, find_run(workspace.store, "last"), process)
 
 
 def test_a_chosen_file_is_the_file_of_the_resumed_run(load, workspace):

@@ -11,6 +11,7 @@ import pytest
 
 from milepost.errors import StoreError, WorkspaceError
 from milepost.model.rows import StepRow
+from milepost.store.migrations import latest
 from milepost.store.protocol import Durability
 from milepost.store.sqlite import SqliteStore, connection, filesystem
 from milepost.testing.store_contract import step_row
@@ -152,7 +153,7 @@ def test_is_set_as_it_must_be(tmp_path: Path, durability: str, level: int) -> No
     expected = {
         "busy_timeout": 30000, "journal_mode": "wal", "mmap_size": 0, "foreign_keys": 1, "trusted_schema": 0,
         "cell_size_check": 1, "journal_size_limit": 67108864, "wal_autocheckpoint": 16000, "synchronous": level,
-        "application_id": 0x4D504F53, "user_version": 1, "recursive_triggers": 1,
+        "application_id": 0x4D504F53, "user_version": latest(), "recursive_triggers": 1,
     }  # fmt: skip
     with store._connections.writer() as writer:
         assert {name: writer.execute(f"PRAGMA {name}").fetchone()[0] for name in expected} == expected

@@ -10,19 +10,20 @@ import apsw
 import pytest
 
 from milepost.errors import StoreDamaged, StoreTooNew
-from milepost.model.rows import StepRow
+from milepost.model.rows import DecisionRow, StepRow
 from milepost.store.migrations import Migration, latest, load
 from milepost.store.sqlite import SqliteStore
 from milepost.store.sqlite.connection import connect
 from milepost.store.sqlite.schema import bring_up, version
 from milepost.testing.store_contract import step_row
 
+NOW, THEN = latest(), latest() + 1
 NEXT = Migration(
-    2, "0002_fake.sql", "CREATE TABLE fake (a); INSERT INTO fake VALUES (1); ALTER TABLE events ADD COLUMN b;"
+    THEN, "9999_fake.sql", "CREATE TABLE fake (a); INSERT INTO fake VALUES (1); ALTER TABLE events ADD COLUMN b;"
 )
 KILLED = """
 import os, signal, sys
-from milepost.store.migrations import Migration, load
+from milepost.store.migrations import Migration, latest, load
 from milepost.store.sqlite.connection import connect
 from milepost.store.sqlite.schema import bring_up
 path, at, sql = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -34,13 +35,13 @@ def before(cursor, statement, bindings):
         os.kill(os.getpid(), signal.SIGKILL)
     return True
 connection.exec_trace = before
-bring_up(connection, path, migrations=[*load(), Migration(2, "0002_fake.sql", sql)])
+bring_up(connection, path, migrations=[*load(), Migration(latest() + 1, "9999_fake.sql", sql)])
 """
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> str:
-    """A ledger of the first schema, with a step."""
+    """A ledger of today's schema, with a step."""
     store = SqliteStore.open(tmp_path)
     store.write([step_row()])
     store.close()
@@ -63,13 +64,31 @@ def test_an_older_ledger_is_copied_and_brought_up(ledger: str) -> None:
     """The rows are there in the new schema, and the old ledger stands whole beside it, for its owner alone."""
     connection = connect(ledger)
     bring_up(connection, ledger, migrations=[*load(), NEXT])
-    assert version(connection) == 2
+    assert version(connection) == THEN
     assert connection.execute("SELECT a FROM fake").fetchall() == [(1,)]
     connection.close()
-    backup = ledger + ".schema-1.backup"
+    backup = f"{ledger}.schema-{NOW}.backup"
     assert steps_in(ledger) == steps_in(backup) == 1
     assert os.stat(backup).st_mode & 0o777 == 0o600
     assert not os.path.exists(backup + ".part")
+
+
+def test_the_first_schema_s_rows_are_read_by_today_s(tmp_path: Path) -> None:
+    """A ledger written under schema 1 opens: a masked decision is still known as masked, new columns have defaults."""
+    path = str(tmp_path / "ledger.db")
+    Path(path).touch(mode=0o600)
+    connection = connect(path)
+    bring_up(connection, path, migrations=load()[:1])
+    connection.execute(
+        "INSERT INTO decisions (run, stage, name, value, source, who, host, at, note) VALUES"
+        """ ('r', 'load', 'password', '"***"', 'chosen', 'me', 'here', 1.0, 'redacted'),"""
+        " ('r', 'load', 'limit', '5', 'default', 'me', 'here', 1.0, NULL)"
+    )
+    connection.close()
+    store = SqliteStore.open(path)
+    masked, plain = store.rows(DecisionRow, run="r")
+    assert (masked.is_redacted, masked.note, plain.is_redacted, plain.default) == (True, None, False, None)
+    store.close()
 
 
 def test_a_kill_in_a_migration_leaves_old_or_new(ledger: str) -> None:
@@ -83,24 +102,24 @@ def test_a_kill_in_a_migration_leaves_old_or_new(ledger: str) -> None:
             break
         assert code == -signal.SIGKILL
         connection = connect(ledger)
-        assert version(connection) == 1
+        assert version(connection) == NOW
         assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'fake'").fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         connection.close()
         assert steps_in(ledger) == 1
     assert at > 8
     connection = connect(ledger)
-    assert version(connection) == 2
+    assert version(connection) == THEN
     connection.close()
 
 
 def test_a_failing_migration_changes_nothing(ledger: str) -> None:
     """An error in the middle undoes all of it."""
     connection = connect(ledger)
-    bad = Migration(2, "0002_bad.sql", NEXT.sql + "INSERT INTO nowhere VALUES (1);")
+    bad = Migration(THEN, "9999_bad.sql", NEXT.sql + "INSERT INTO nowhere VALUES (1);")
     with pytest.raises(apsw.SQLError):
         bring_up(connection, ledger, migrations=[*load(), bad])
-    assert version(connection) == 1
+    assert version(connection) == NOW
     assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'fake'").fetchall() == []
     connection.close()
 

@@ -17,7 +17,7 @@ from milepost.model.rows import RunRow
 from milepost.model.status import RunState
 from milepost.process.definition import Process
 from milepost.process.finding import find_run
-from milepost.process.opening import recorded_decisions
+from milepost.process.recording import recorded_decisions
 from milepost.views.runs import RunLine, run_detail
 
 _executor = click.option("--executor", type=click.Choice(["inline", "threads", "workers"]), help="Where stages work.")
@@ -81,6 +81,6 @@ def _go_on(workspace: Workspace, row: RunRow, target: str | None, how: How) -> i
 
     def prepare() -> tuple[Process, Mapping[str, object]]:
         process = load(chosen)
-        return process, recorded_decisions(workspace.store, row, process)
+        return process, recorded_decisions(workspace.store, workspace.objects, row, process)
 
     return carry_out(prepare, workspace, how)

@@ -135,6 +135,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     point: DecisionPoint
     value: object
     source: str  # "chosen" or "default"
+    note: str | None = None  # why, in the words of who chose
 
 
 def settle(

@@ -30,6 +30,7 @@ class RunRow(Row, frozen=True, kw_only=True):
     epoch: int = 1  # +1 at each take-over; fences writes
     created: float
     ended: float | None = None
+    scenario: str | None = None  # the named set of decisions it was asked for
 
 
 class SessionRow(Row, frozen=True, kw_only=True):
@@ -63,8 +64,10 @@ class DecisionRow(Row, frozen=True, kw_only=True):
     who: str = ""
     host: str = ""
     at: float
-    note: str | None = None
-    address: str | None = None  # the object that holds it when JSON cannot
+    note: str | None = None  # why, in the words of who chose
+    address: str | None = None  # the object that holds it when JSON cannot; `value` is a preview then
+    is_redacted: bool = False  # `value` is masked, or a preview of what no object could hold
+    default: str | None = None  # the decision point's default as JSON, redacted; None where it has none
 
 
 class StageRow(Row, frozen=True, kw_only=True):
@@ -94,6 +97,8 @@ class StageRow(Row, frozen=True, kw_only=True):
     error: str | None = None  # type and text, redacted
     traceback: str | None = None
     memory_bytes: int | None = None  # peak of the session's process tree while it ran
+    parent: str | None = None  # of a substage: the stage it is part of
+    metrics: str = "{}"  # JSON: name -> number, returned under "metrics" or reported on the handle
 
 
 class StepRow(Row, frozen=True, kw_only=True):
@@ -125,6 +130,7 @@ class ResultRow(Row, frozen=True, kw_only=True):
     size_bytes: int
     at: float
     classes: tuple[str, ...] = ()  # the user's classes found in the value, as "module:qualname"
+    metrics: str = "{}"  # as in StageRow, for who reuses it
 
 
 class PartsRow(Row, frozen=True, kw_only=True):
@@ -166,6 +172,38 @@ class FileRow(Row, frozen=True, kw_only=True):
     at: float
 
 
+class ScenarioRow(Row, frozen=True, kw_only=True):
+    """One version of a named set of decisions. Identity: (`process`, `name`, `version`); never changes.
+
+    The current one is the highest version; it is gone when that is `removed`. `id` stays through versions and names.
+    """
+
+    seq: int = 0
+    id: str
+    process: str
+    name: str
+    version: int = 1
+    decisions: str  # JSON: stage -> name -> value, as chosen; secrets are left out
+    address: str | None = None  # the object with those that JSON cannot hold: {"stage": {"name": value}}
+    left_out: tuple[str, ...] = ()  # "stage.name" of secrets, whose values are not kept
+    who: str = ""
+    host: str = ""
+    at: float
+    note: str | None = None
+    removed: bool = False
+
+
+class TraceRow(Row, frozen=True, kw_only=True):
+    """What a watched computation read, in its order. Identity: `key`, that of its result; never changes."""
+
+    seq: int = 0
+    code: str  # the key of its code parts alone
+    key: str  # of code and reads together
+    stage: str
+    reads: bytes  # JSON: [[path, digest or "" when absent], ...]
+    at: float
+
+
 class EventRow(Row, frozen=True, kw_only=True):
     """A fact in the past tense. Appended."""
 
@@ -180,5 +218,6 @@ class EventRow(Row, frozen=True, kw_only=True):
 
 
 ROWS: tuple[type[Row], ...] = (
-    RunRow, SessionRow, DecisionRow, StageRow, StepRow, ResultRow, PartsRow, SourceRow, AcceptedRow, FileRow, EventRow,
+    RunRow, SessionRow, DecisionRow, StageRow, StepRow, ResultRow, PartsRow, SourceRow, AcceptedRow, FileRow,
+    ScenarioRow, TraceRow, EventRow,
 )  # fmt: skip

@@ -15,10 +15,12 @@ from milepost.model.rows import (
     ResultRow,
     Row,
     RunRow,
+    ScenarioRow,
     SessionRow,
     SourceRow,
     StageRow,
     StepRow,
+    TraceRow,
 )
 from milepost.model.status import ProcessingStatus
 
@@ -31,9 +33,12 @@ IDENTITY: Mapping[type[Row], tuple[str, ...]] = {
     PartsRow: ("key",),
     SourceRow: ("digest",),
     FileRow: ("path",),
+    ScenarioRow: ("process", "name", "version"),
+    TraceRow: ("key",),
 }
 APPENDED = frozenset({DecisionRow, AcceptedRow, EventRow})
-KEPT = frozenset({StepRow, PartsRow, SourceRow})  # the first one stays: writing it again changes nothing
+# The first one stays: writing it again changes nothing.
+KEPT = frozenset({StepRow, PartsRow, SourceRow, ScenarioRow, TraceRow})
 NUMBERED = frozenset(kind for kind in ROWS if "seq" in kind.__struct_fields__)
 DONE = (ProcessingStatus.SUCCESS, ProcessingStatus.WARNING)
 

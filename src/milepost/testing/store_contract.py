@@ -22,10 +22,12 @@ from milepost.model.rows import (
     ResultRow,
     Row,
     RunRow,
+    ScenarioRow,
     SessionRow,
     SourceRow,
     StageRow,
     StepRow,
+    TraceRow,
 )
 from milepost.model.status import ProcessingStatus, RunState, StageState
 from milepost.store.protocol import Fence, Store, Wish
@@ -100,6 +102,8 @@ def one_of_each() -> list[Row]:
         SourceRow(digest="aa", text="def score(): ..."),
         AcceptedRow(stage="score", part="code", old="a", new="", who="ann", at=1.0),
         FileRow(path="/data/orders.csv", size_bytes=5, mtime_ns=2**62, inode=2**63 + 7, digest="ff", at=1.0),
+        ScenarioRow(id="s1", process="sales", name="strict", decisions='{"score":{"threshold":0.8}}', at=1.0),
+        TraceRow(code="f1:c", key="f1:t", stage="1", reads=b'[["1.n",""]]', at=1.0),
         EventRow(at=1.0, run="run-1", kind="run.started", json='{"a": 1}'),
     ]  # fmt: skip
 

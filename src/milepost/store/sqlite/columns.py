@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -15,15 +16,19 @@ from milepost.model.rows import (
     ResultRow,
     Row,
     RunRow,
+    ScenarioRow,
     SessionRow,
     SourceRow,
     StageRow,
+    TraceRow,
 )
 from milepost.model.status import RunState, StageState
 from milepost.store.kinds import IDENTITY, KEPT, choices
 from milepost.store.protocol import R
 
 Cell = str | bytes | int | float | None
+_SINGLE = frozenset({str, bytes, int, float})
+_KEPT_STATEMENTS = 100
 
 TABLES: Mapping[type[Row], str] = {
     RunRow: "runs",
@@ -35,6 +40,8 @@ TABLES: Mapping[type[Row], str] = {
     SourceRow: "sources",
     AcceptedRow: "accepted",
     FileRow: "files",
+    ScenarioRow: "scenarios",
+    TraceRow: "traces",
     EventRow: "events",
 }
 
@@ -98,6 +105,7 @@ def _from_list(cell: str) -> tuple[str, ...]:
 _DECODERS: Mapping[str, Callable[..., object] | None] = {
     "str": from_text,
     "int": from_integer,
+    "bool": bool,
     "float": from_real,
     "bytes": None,
     "tuple[str, ...]": _from_list,
@@ -115,9 +123,9 @@ class Table:
         self.columns = tuple(name for name in kind.__struct_fields__ if name != "seq")
         self.order = "created, rowid" if kind is RunRow else "rowid"
         self.selected = ", ".join(f'"{name}"' for name in kind.__struct_fields__)
-        self._decoders = [
-            (i, decode) for i, name in enumerate(kind.__struct_fields__) if (decode := _decoder(kind, name))
-        ]
+        self._decoders = {name: decode for name in kind.__struct_fields__ if (decode := _decoder(kind, name))}
+        self._lists = [name for name, decode in self._decoders.items() if decode is _from_list]
+        self._statements: dict[tuple[object, ...], str] = {}
 
     @property
     def insert(self) -> str:
@@ -139,12 +147,32 @@ class Table:
     def encode(self, row: Row) -> tuple[Cell, ...]:
         return tuple([to_cell(getattr(row, name)) for name in self.columns])
 
+    def select(self, condition: str, *, after: int, limit: int | None, newest: bool) -> str:
+        """The rows that fulfil a condition; made once, for the same questions are asked again and again."""
+        asked = (condition, after, limit, newest)
+        found = self._statements.get(asked)
+        if found is None:
+            if len(self._statements) >= _KEPT_STATEMENTS:
+                self._statements.clear()
+            end = page(condition, order=self.order, after=after, limit=limit, newest=newest)
+            found = self._statements[asked] = f"SELECT {self.selected} FROM {self.name} {end}"
+        return found
+
     def decode(self, kind: type[R], cells: Sequence[Cell]) -> R:
-        values: list[object] = list(cells)
-        for position, decoder in self._decoders:
-            if values[position] is not None:
-                values[position] = decoder(values[position])
-        return kind(**dict(zip(kind.__struct_fields__, values, strict=True)))
+        values: dict[str, object] = dict(zip(kind.__struct_fields__, cells, strict=True))
+        for name in self._lists:
+            values[name] = _from_list(cast(str, values[name]))
+        try:
+            return msgspec.convert(values, kind, strict=False)
+        except msgspec.ValidationError:  # one of the cells that SQLite would mangle
+            return self._decode_each(kind, cells)
+
+    def _decode_each(self, kind: type[R], cells: Sequence[Cell]) -> R:
+        values: dict[str, object] = dict(zip(kind.__struct_fields__, cells, strict=True))
+        for name, decoder in self._decoders.items():
+            if values[name] is not None:
+                values[name] = decoder(values[name])
+        return kind(**values)
 
 
 def _decoder(kind: type[Row], name: str) -> Callable[..., object] | None:
@@ -167,6 +195,10 @@ def where(equal: Mapping[str, object], cell: Callable[[str, object], Cell]) -> t
     terms: list[str] = []
     bound: list[Cell] = []
     for column, value in equal.items():
+        if type(value) in _SINGLE:
+            terms.append(f'"{column}" = ?')
+            bound.append(cell(column, value))
+            continue
         several = choices(value)
         values = [value] if several is None else several
         cells = [cell(column, each) for each in values if each is not None]
