@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import apsw
 
@@ -15,17 +14,26 @@ _BUSY = (apsw.BusyError, apsw.LockedError, apsw.ProtocolError)
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 
 
-@contextmanager
-def translated(path: str) -> Iterator[None]:
+class translated:  # noqa: N801  (written out and no generator: each question to the store is inside one)
     """Let errors of ours pass and turn the driver's into them."""
-    try:
-        yield
-    except apsw.Error as error:
-        raise translate(error, path) from error
-    except UnicodeDecodeError as error:
-        raise StoreDamaged(
-            f"ledger {path}: a text in it is not what was written; `milepost doctor` checks all"
-        ) from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, apsw.Error):
+            raise translate(error, self._path) from error
+        if isinstance(error, UnicodeDecodeError):
+            raise StoreDamaged(
+                f"ledger {self._path}: a text in it is not what was written; `milepost doctor` checks all"
+            ) from error
 
 
 def translate(error: apsw.Error, path: str) -> MilepostError:

@@ -13,7 +13,7 @@ from milepost.model.rows import Row, RunRow, SessionRow
 from milepost.store.claiming import Ledger, check_fence
 from milepost.store.kinds import name_taken
 from milepost.store.protocol import Fence, R
-from milepost.store.sqlite.columns import Cell, page, table, text_cell, to_cell, where
+from milepost.store.sqlite.columns import Cell, table, text_cell, to_cell, where
 
 Batch = tuple[str, Sequence[tuple[Cell, ...]]]  # a statement, and what it binds for each row
 
@@ -76,8 +76,7 @@ def select(
     """Rows of any kind but steps."""
     kept = table(kind)
     condition, bound = where(equal, lambda column, value: to_cell(value))
-    end = page(condition, order=kept.order, after=after, limit=limit, newest=newest)
-    found = fetch(connection, f"SELECT {kept.selected} FROM {kept.name} {end}", bound)
+    found = fetch(connection, kept.select(condition, after=after, limit=limit, newest=newest), bound)
     try:
         return [kept.decode(kind, cells) for cells in found]
     except (ValueError, TypeError) as error:
