@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from power import MODES, STRACE, Call, Disk, lay_out, read_trace
-from trials import Lab
-
-OURS = (".milepost", "data")
+from trials import OURS, Lab
 
 
 class Recording(NamedTuple):

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 ACKED = "acked"
@@ -65,11 +66,12 @@ def child(order: dict, ready: int) -> None:
         os.read(ready, 1)  # end of file: go
         os.close(ready)
         code = act(order)
-        sys.stdout.flush()
-        sys.stderr.flush()
     except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
+        with suppress(OSError):
+            traceback.print_exc()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # every write may be refused by now
+            stream.flush()
     os._exit(code)
 
 

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 import milepost
 
 HERE = Path(__file__).parent
+OURS = (".milepost", "data")  # what we write below a trial's folder
 ITEMS = 40
 CHANGING = (
     "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "ftruncate",
@@ -202,16 +203,16 @@ def attach(pid: int, arguments: Sequence[str]) -> subprocess.Popen[str]:
     return tracer
 
 
-def points_of(lab: Lab, order: dict | None = None, *, prepared: Path | None = None) -> list[Point]:
-    """Every changing call that the process makes in its folder, by the thread that does the work."""
-    folder = prepared or lab.fresh()
+def points_of(lab: Lab, order: dict | None = None, *, places: Sequence[str] = OURS) -> list[Point]:
+    """Every changing call that the process makes in these places of its folder, by the thread that does the work."""
+    folder = lab.fresh()
     trace = folder / "trace"
     code = lab.carry_out(folder, order or {"do": "run"}, ["-y", "-o", str(trace), "-e", f"trace={','.join(CHANGING)}"])
     assert code == 0, (folder / "said").read_text()
-    return read_points(trace.read_text(), str(folder))
+    return read_points(trace.read_text(), [f"{folder}/{place}" for place in places])
 
 
-def read_points(trace: str, folder: str) -> list[Point]:
+def read_points(trace: str, places: Sequence[str]) -> list[Point]:
     lines = [re.match(r"(\d+) +(\w+)\((.*)", line) for line in trace.splitlines()]
     calls = [match.groups() for match in lines if match]
     main = calls[0][0]
@@ -221,7 +222,7 @@ def read_points(trace: str, folder: str) -> list[Point]:
         if thread != main:
             continue
         seen[call] += 1
-        if f"{folder}/.milepost" in rest or f"{folder}/data" in rest:
+        if any(place in rest for place in places):
             points.append(Point(call, seen[call]))
     return points
 
