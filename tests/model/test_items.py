@@ -113,12 +113,15 @@ def test_two_keys_share_a_text_only_when_they_are_equal(one: object, two: object
 @given(st.lists(st.binary(min_size=16, max_size=16)))
 @settings(max_examples=50, deadline=None)
 def test_the_table_answers_as_a_dict_would(digests: list[bytes]) -> None:
-    """First number kept, repeats told."""
-    table, expected = Numbers(), {}
+    """First number kept, repeats told, changes taken in: wherever in the table a digest has its place."""
+    table, expected = Numbers(near=5), {}
     for number, each in enumerate(digests):
         assert table.put(each, number) == expected.get(each)
         expected.setdefault(each, number)
     assert len(table) == len(expected)
+    for number, each in enumerate(expected):
+        table.change(each, number + 7)
+        assert table.put(each, 0) == number + 7
 
 
 def rows(count: int) -> Iterator[dict[str, int]]:
@@ -128,12 +131,26 @@ def rows(count: int) -> Iterator[dict[str, int]]:
 
 @pytest.mark.parametrize("key", ["id", None])
 def test_many_items_take_little_memory(key: str | None) -> None:
-    """Items are taken one at a time; what is kept grows by less than 70 bytes an item at any moment."""
+    """Items are taken one at a time; beyond 12 MB what is kept is less than 70 bytes an item at any moment."""
     tracemalloc.start()
     try:
-        count = sum(1 for _ in item_keys(rows(20_000), key, stage="s"))
+        count = sum(1 for _ in item_keys(rows(70_000), key, stage="s"))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert count == 20_000
-    assert peak < 20_000 * 70
+    assert count == 70_000
+    assert peak < 12_000_000 + 70_000 * 70
+
+
+def test_the_table_takes_little_memory() -> None:
+    """A digest beyond the first ones costs less than 50 bytes."""
+    digests = [digest(number) for number in range(100_000)]
+    table = Numbers(near=0)
+    tracemalloc.start()
+    try:
+        for each in digests:
+            table.put(each, 1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000 * 50

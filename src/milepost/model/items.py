@@ -31,7 +31,7 @@ _MARK, _RECORD = 12, 16  # bytes
 def item_keys(items: Iterable[object], key: Key = None, *, stage: str) -> Iterator[tuple[str, bytes]]:
     """The key and the digest (16 bytes) of each item, in order, one at a time.
 
-    `key` is a field of a dict, an attribute, or a callable. Memory: about 50 bytes an item at most.
+    `key` is a field of a dict, an attribute, or a callable. Memory: 10 MB, and about 50 bytes an item at most.
     Raises InvalidDataError for a missing field, a key that two items share, a callable that raises; UnkeyableError
     for an item without a fingerprint.
 
@@ -174,19 +174,31 @@ def _printable(text: str) -> str:
 class Numbers:
     """A table from digests to numbers below 2**32, in about 20 bytes each when they are many.
 
-    Drawers by 14 bits of the digest hold records of 12 more bytes of it and 4 of the number, found by a search for
-    the bytes. So among a million the odds that two digests are taken for one are below 10**-18.
+    The first of them, up to `near`, are in a dict, which is faster. Of the others, drawers by 14 bits of the digest
+    hold records of 12 more bytes of it and 4 of the number, found by a search for the bytes. So among a million the
+    odds that two digests are taken for one are below 10**-18.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, near: int = 1 << 16) -> None:
+        self._most_near = near
+        self._near: dict[bytes, int] = {}
         self._drawers: list[bytearray | None] = [None] * _DRAWERS
-        self._count = 0
+        self._far = 0
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._near) + self._far
 
     def put(self, key: bytes, number: int) -> int | None:
         """Note `number` for a new digest; for a known one leave all as it is and return what it has."""
+        near = self._near
+        if key in near:
+            return near[key]
+        if len(near) < self._most_near:
+            near[key] = number
+            return None
+        return self._put_far(key, number)
+
+    def _put_far(self, key: bytes, number: int) -> int | None:
         mark, place = key[:_MARK], (key[_MARK] << 8 | key[_MARK + 1]) % _DRAWERS
         drawer = self._drawers[place]
         if drawer is None:
@@ -194,11 +206,14 @@ class Numbers:
         elif (at := _find(drawer, mark)) >= 0:
             return int.from_bytes(drawer[at + _MARK : at + _RECORD], "little")
         drawer += mark + number.to_bytes(4, "little")
-        self._count += 1
+        self._far += 1
         return None
 
     def change(self, key: bytes, number: int) -> None:
         """Give a known digest another number."""
+        if key in self._near:
+            self._near[key] = number
+            return
         drawer = self._drawers[(key[_MARK] << 8 | key[_MARK + 1]) % _DRAWERS]
         assert drawer is not None
         at = _find(drawer, key[:_MARK]) + _MARK
