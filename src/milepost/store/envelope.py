@@ -13,7 +13,8 @@
      60  reserved         4    zeros
      64  signature       32    HMAC-SHA256 of bytes 0 to 64; zeros for what is no pickle
      96  reserved        16    zeros
-    112  checksum        16    xxh3-128 of bytes 0 to 112 and the stored payload
+    112  checksum        16    xxh3-128 of bytes 0 to 112 and the stored payload; of a payload of more than 4 MiB,
+                               of those bytes and the xxh3-128 of each 4 MiB of it
 
 A pickle's signature covers its address, and its address is a cryptographic hash of its payload, checked
 before it is loaded: so the signature covers the payload. For data the checksum suffices, at memory speed.
@@ -24,14 +25,14 @@ from __future__ import annotations
 import hmac
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from blake3 import blake3
-from xxhash import xxh3_128
 
 from milepost.errors import ObjectDamaged, ObjectError
 from milepost.store.codecs.encoded import SIGNED, Piece
+from milepost.store.summing import checksum
 
 MAGIC = b"\x89MPobj\r\n"
 VERSION = 1
@@ -90,7 +91,7 @@ def address_bytes(address: str) -> bytes:
 
 
 def make_header(
-    codec: str, digest: bytes, payload: Iterable[Piece], raw_bytes: int, compression: int, key: bytes
+    codec: str, digest: bytes, payload: Sequence[Piece], raw_bytes: int, compression: int, key: bytes
 ) -> bytes:
     """The header of a payload as it is stored. Pickles are signed with `key`."""
     stored = sum(memoryview(piece).nbytes for piece in payload)
@@ -117,17 +118,9 @@ def read_header(content: memoryview) -> Header:
     return Header(codec, compression, stored, raw, address_text(digest), signature, encoded)
 
 
-def checksum(header: bytes, payload: Iterable[Piece]) -> bytes:
-    """xxh3-128 of a header up to its checksum and the stored payload."""
-    hasher = xxh3_128(header[:_CHECKED_PART])
-    for piece in payload:
-        hasher.update(piece)
-    return hasher.digest()
-
-
-def is_intact(header: Header, payload: Iterable[Piece]) -> bool:
+def is_intact(header: Header, payload: Sequence[Piece]) -> bool:
     """Whether header and payload are what was written."""
-    return checksum(header.encoded, payload) == header.encoded[_CHECKED_PART:]
+    return checksum(header.encoded[:_CHECKED_PART], payload) == header.encoded[_CHECKED_PART:]
 
 
 def is_signed_by(header: Header, key: bytes) -> bool:
