@@ -9,6 +9,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from milepost.errors import ObjectMissing, ObjectRefused
 from milepost.store import sequence as sequence_module
+from milepost.store.codecs.encoded import CHUNK, SEQUENCE, Encoded
 from milepost.store.objects import Objects, Stored
-from milepost.store.sequence import SequenceWriter, StoredSequence
+from milepost.store.sequence import Kept, SequenceWriter, StoredSequence, read_chunk
 
 
 class Thing:
@@ -223,3 +225,41 @@ def test_a_long_sequence_takes_the_memory_of_a_few_chunks(objects: Objects) -> N
     tracemalloc.stop()
     assert peak < 1_500_000  # a chunk of these takes 0.1 MB, all of them 5 MB
     assert len(sequence._cached) <= sequence_module.CACHED_CHUNKS
+
+
+def test_a_pickle_in_a_chunk_that_nobody_signed_is_not_loaded(objects: Objects) -> None:
+    """Whoever can write a file cannot have code run: the unsigned kind of chunk holds no pickles."""
+    forged = [("a", b"s" + pickle.dumps(Thing(1)), None)]
+    chunk = objects.put_encoded(Encoded(CHUNK, (msgspec.msgpack.encode(forged),)))
+    index = objects.put_encoded(Encoded(SEQUENCE, (msgspec.msgpack.encode(([chunk.address], [1], [])),)))
+    with pytest.raises(ObjectRefused, match="nobody signed"):
+        list(objects.get(index.address))  # type: ignore[call-overload]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 40), st.integers(1, 12), st.data())
+def test_items_of_stored_chunks_are_taken_over_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, count: int, chunk: int, data: st.DataObject
+) -> None:
+    """However the parts of chunks and single results alternate, the sequence is the one written item by item."""
+    objects = Objects(tmp_path_factory.mktemp("s"), bytes(32))
+    values: list[object] = [Thing(number) if number % 7 == 3 else number for number in range(count)]
+    told: list[tuple[str, list[Kept]]] = []
+    before = SequenceWriter(objects, chunk, on_chunk=lambda address, items: told.append((address, items)))
+    for number, value in enumerate(values):
+        before.append(objects.pack(value), f"item {number}")
+    stored = before.close()
+    chunks = [read_chunk(objects, address) for address, _ in told]
+    assert chunks == [items for _, items in told]
+    kept = [each for items in chunks for each in items]
+    again, at = SequenceWriter(objects, chunk), 0
+    while at < count:
+        end = data.draw(st.integers(at + 1, count))
+        if data.draw(st.booleans()):
+            classes = {f"{Thing.__module__}:Thing" for value in values[at:end] if isinstance(value, Thing)}
+            again.extend(kept[at:end], classes)
+        else:
+            for number in range(at, end):
+                again.append(objects.pack(values[number]), f"item {number}")
+        at = end
+    assert again.close() == stored

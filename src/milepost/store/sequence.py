@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 import msgspec
 
-from milepost.errors import ObjectDamaged, ObjectMissing
+from milepost.errors import ObjectDamaged, ObjectMissing, ObjectRefused
 from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
 
 if TYPE_CHECKING:
@@ -25,12 +25,9 @@ CACHED_CHUNKS = 4
 _PICKLE = b"s"
 
 
-class _Item(msgspec.Struct, array_like=True):
-    """One item in a chunk: pickles are kept without their own signature, the chunk carries one for all."""
-
-    item: str
-    result: bytes | None
-    address: str | None
+# One item in a chunk: its key, and its result or address. Pickles are kept without their own signature, the chunk
+# carries one for all.
+Kept = tuple[str, bytes | None, str | None]
 
 
 class _Index(msgspec.Struct, array_like=True):
@@ -42,20 +39,31 @@ class _Index(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_items = msgspec.msgpack.Decoder(list[_Item]).decode
+_items = msgspec.msgpack.Decoder(list[Kept]).decode
 _index = msgspec.msgpack.Decoder(_Index).decode
+
+
+def _nobody_asks(address: str, items: list[Kept]) -> None:
+    pass
 
 
 class SequenceWriter:
     """Appends item results in order; holds one chunk in memory, whatever the length.
 
-    The sequence's address depends on the ordered results and keys of its items alone.
+    The sequence's address depends on the ordered results and keys of its items alone. `on_chunk` is told of each
+    chunk that is stored.
     """
 
-    def __init__(self, objects: Objects, chunk: int = CHUNK_ITEMS) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        chunk: int = CHUNK_ITEMS,
+        on_chunk: Callable[[str, list[Kept]], None] = _nobody_asks,
+    ) -> None:
         self._objects = objects
         self._chunk = chunk
-        self._pending: list[tuple[str, bytes | None, str | None]] = []
+        self._on_chunk = on_chunk
+        self._pending: list[Kept] = []
         self._pending_bytes = 0
         self._signed = False
         self._classes: set[str] = set()
@@ -65,17 +73,17 @@ class SequenceWriter:
     def append(self, packed: Packed, item: str = "") -> None:
         """Add the next item's result; `item` is its key. Raises ObjectRefused for another key's pickle."""
         result, address, classes = packed
-        if result is not None:
-            if result[:1] == _PICKLE:
-                result = _PICKLE + self._objects.signed_item(result)
-                self._signed = True
-            self._pending_bytes += len(result)
+        if result is not None and result[:1] == _PICKLE:
+            result = _PICKLE + self._objects.signed_item(result)
         if classes:
             self._classes.update(classes)
-        self._pending_bytes += len(item)
-        self._pending.append((item, result, address))
-        if len(self._pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
-            self._flush()
+        self._take((item, result, address))
+
+    def extend(self, items: Sequence[Kept], classes: Collection[str]) -> None:
+        """Add items as `read_chunk` gave them; `classes` are those in their results."""
+        self._classes.update(classes)
+        for each in items:
+            self._take(each)
 
     def close(self) -> Stored:
         """Store what is left, and the sequence itself."""
@@ -85,11 +93,22 @@ class SequenceWriter:
         index = _encode(_Index(self._chunks, self._counts, list(classes)))
         return self._objects.put_encoded(Encoded(SEQUENCE, (index,), classes))
 
+    def _take(self, kept: Kept) -> None:
+        item, result, _ = kept
+        if result is not None:
+            self._signed = self._signed or result[:1] == _PICKLE
+            self._pending_bytes += len(result)
+        self._pending_bytes += len(item)
+        self._pending.append(kept)
+        if len(self._pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
+            self._flush()
+
     def _flush(self) -> None:
         codec = CHUNK_SIGNED if self._signed else CHUNK
         stored = self._objects.put_encoded(Encoded(codec, (_encode(self._pending),)))
         self._chunks.append(stored.address)
         self._counts.append(len(self._pending))
+        self._on_chunk(stored.address, self._pending)
         self._pending, self._pending_bytes, self._signed = [], 0, False
 
 
@@ -118,7 +137,7 @@ class StoredSequence(Sequence[object]):
         self._objects = objects
         self._chunks = index.chunks
         self._ends = list(accumulate(index.counts))
-        self._cached: dict[int, list[_Item]] = {}
+        self._cached: dict[int, list[Kept]] = {}
         self._lock = Lock()
 
     @property
@@ -151,11 +170,11 @@ class StoredSequence(Sequence[object]):
 
     def keys(self) -> Iterator[str]:
         """The item keys, in order."""
-        return (each.item for each in self._walk())
+        return (each[0] for each in self._walk())
 
     def items(self) -> Iterator[tuple[str, object]]:
         """(item key, value) in order."""
-        return ((each.item, self._value(each)) for each in self._walk())
+        return ((each[0], self._value(each)) for each in self._walk())
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, StoredSequence) and other.address == self.address:
@@ -174,24 +193,25 @@ class StoredSequence(Sequence[object]):
         """By this, encoders refer to it instead of copying its items."""
         return self.address
 
-    def _value(self, item: _Item) -> object:
-        if item.result is not None and item.result[:1] == _PICKLE:
-            return self._objects.unpack_checked(item.result)
+    def _value(self, kept: Kept) -> object:
+        _, result, address = kept
+        if result is not None and result[:1] == _PICKLE:
+            return self._objects.unpack_checked(result)
         try:
-            return self._objects.unpack(item.result, item.address)
+            return self._objects.unpack(result, address)
         except (ObjectMissing, ObjectDamaged) as error:
             raise self._incomplete(error) from error
 
-    def _walk(self) -> Iterator[_Item]:
+    def _walk(self) -> Iterator[Kept]:
         for number in range(len(self._chunks)):
             yield from self._load(number)
 
-    def _at(self, position: int) -> _Item:
+    def _at(self, position: int) -> Kept:
         number = bisect_right(self._ends, position)
         start = self._ends[number - 1] if number else 0
         return self._load(number)[position - start]
 
-    def _load(self, number: int) -> list[_Item]:
+    def _load(self, number: int) -> list[Kept]:
         """One chunk's items, of which the last few chunks used stay in memory (undecoded)."""
         with self._lock:
             items = self._cached.pop(number, None)
@@ -202,9 +222,9 @@ class StoredSequence(Sequence[object]):
                 del self._cached[next(iter(self._cached))]
             return items
 
-    def _read(self, chunk: str) -> list[_Item]:
+    def _read(self, chunk: str) -> list[Kept]:
         try:
-            return _read_chunk(self._objects.load(chunk)[1])
+            return read_chunk(self._objects, chunk)
         except (ObjectMissing, ObjectDamaged) as error:
             raise self._incomplete(error) from error
 
@@ -226,7 +246,7 @@ def references(codec: str, payload: memoryview) -> list[str]:
     """The addresses that a sequence's or a chunk's payload names."""
     if codec == SEQUENCE:
         return _read_index(payload).chunks
-    return [each.address for each in _read_chunk(payload) if each.address is not None]
+    return [address for _, _, address in _read_items(payload) if address is not None]
 
 
 def classes_in(payload: memoryview) -> tuple[str, ...]:
@@ -241,7 +261,16 @@ def _read_index(payload: memoryview) -> _Index:
         raise ObjectDamaged(f"a stored sequence cannot be read: {error}") from error
 
 
-def _read_chunk(payload: memoryview) -> list[_Item]:
+def read_chunk(objects: Objects, address: str) -> list[Kept]:
+    """The items in a chunk. Raises ObjectMissing, ObjectDamaged, and ObjectRefused for pickles without a signature."""
+    header, payload = objects.load(address)
+    items = _read_items(payload)
+    if header.codec != CHUNK_SIGNED and any(result is not None and result[:1] == _PICKLE for _, result, _ in items):
+        raise ObjectRefused("a chunk of a stored sequence holds a pickle that nobody signed", address=address)
+    return items
+
+
+def _read_items(payload: memoryview) -> list[Kept]:
     try:
         return _items(payload)
     except ValueError as error:
