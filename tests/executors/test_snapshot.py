@@ -189,8 +189,8 @@ def test_a_module_that_cannot_be_rebuilt_is_an_error_not_a_hang(bench, tmp_path,
 
     with bench(mapped(grumpy.use), modules=["grumpy"]) as b:
         outcome = b.do("use", 1)
-    assert outcome.kind == "failed"
-    assert "cannot take your modules" in outcome.error
+    assert outcome.kind == "refused"
+    assert "module 'grumpy' cannot be made anew there, because its 'it' raises ValueError" in outcome.error
 
 
 def test_an_item_that_cannot_cross_fails_alone(bench):

@@ -195,7 +195,7 @@ def test_workers_that_cannot_start_are_an_error_with_their_last_words(bench, mon
     monkeypatch.setattr("milepost.executors.workers.process.BOOT", "raise SystemExit('no luck today')")
     with bench(mapped(stages.pid)) as b:
         outcome = b.do("pid", 0)
-        assert outcome.kind == "failed"
+        assert outcome.kind == "refused"
         assert "cannot be started: exit code 1" in outcome.error
         assert "no luck today" in outcome.error
 
@@ -207,7 +207,7 @@ def test_a_fault_of_ours_does_not_leave_anybody_waiting(bench, monkeypatch):
         b.submit("hang_whole")
         monkeypatch.setattr(Hub, "_end_overdue", lambda self: 1 / 0)
         b.submit("pid", 0)
-        assert [b.next().kind, b.next().kind] == ["failed", "failed"]
+        assert [b.next().kind, b.next().kind] == ["refused", "refused"]
         assert "cannot go on" in b.do("pid", 0).error
 
 

@@ -13,7 +13,9 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import cloudpickle
 
+from milepost.errors import WorkerError
 from milepost.executors.by_value import CACHED, ByValuePickler, module_shell
+from milepost.executors.faults import error_text
 from milepost.executors.left_out import LeftOut
 from milepost.executors.reached import reached_modules
 from milepost.model.fingerprint.modules import is_user_module
@@ -30,6 +32,7 @@ PLAIN_LENGTH = 1000
 UNMENTIONED = "no function of yours mentions its name, so it was not copied"
 
 _registering = threading.Lock()
+_at_hand = [("", "")]  # what a snapshot that is being installed makes
 
 
 class Binding:
@@ -41,7 +44,7 @@ class Binding:
         self.value = value
 
     def __reduce__(self) -> tuple[object, ...]:
-        return bind, (self.module, self.name, self.value)
+        return bind, (_Place(self.module, self.name), self.value)
 
     @property
     def is_code(self) -> bool:
@@ -74,18 +77,46 @@ def take_snapshot(functions: Iterable[Callable[..., object]] = (), modules: Iter
 
 
 def install_snapshot(snapshot: bytes) -> None:
-    """Make the modules of a snapshot the modules of this process, `__main__` included."""
+    """Make the modules of a snapshot the modules of this process, `__main__` included.
+
+    Raises WorkerError that names the module, and what in it cannot be made anew here.
+    """
     unpickler = pickle.Unpickler(io.BytesIO(snapshot))
     for name, facts in unpickler.load():
         sys.modules[name] = _shell(name, facts)
-    while unpickler.load() is not None:
-        pass
+    try:
+        while unpickler.load() is not None:
+            pass
+    except Exception as error:
+        module, name = _at_hand[0]
+        raise WorkerError(
+            f"module {module!r} cannot be made anew there, because its {name!r} raises {error_text(error)}. "
+            "Make it inside the stage that needs it, or run with executor 'inline' or 'threads'",
+            module=module,
+        ) from error
 
 
-def bind(module: str, name: str, value: object) -> bool:
+def place(module: str, name: str) -> tuple[str, str]:
+    """Where the value goes that is made next."""
+    _at_hand[:] = [(module, name)]
+    return module, name
+
+
+def bind(where: tuple[str, str], value: object) -> bool:
     """Give a module one of its names."""
+    module, name = where
     vars(sys.modules[module])[name] = value
     return True
+
+
+class _Place:
+    """Unpickled before the value that goes there."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.told = (module, name)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return place, self.told
 
 
 class _Taking:

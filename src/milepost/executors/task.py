@@ -11,7 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from milepost.store.objects import Packed, Stored
 
-OutcomeKind: TypeAlias = Literal["done", "failed", "timeout", "lost", "cancelled"]
+OutcomeKind: TypeAlias = Literal["done", "failed", "timeout", "lost", "cancelled", "refused"]
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -108,6 +108,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     `rest` are the items that were not begun, or whose results a dead worker took with it: to be handed out
     again, at no attempt. Every kind can have a rest, "done" too: a batch comes back after 0.2 s, so
     that what is finished can be committed. Each item of the task is either in `items` or in `rest`.
+    "refused": no worker can begin it, nor could it at another try; all items are its rest.
     """
 
     task: int

@@ -108,6 +108,8 @@ class WholeJob:
             self.ending = _ending(outcome)
         elif outcome.kind == "cancelled":
             self._due = self._trade.monotonic()
+        elif outcome.kind == "refused":
+            self.failure = refusal(self.plan.stage, outcome)
         elif may_try_again(outcome.kind, self._attempt, self.options.retries):
             self._due = self._trade.monotonic() + self._pause()
             self._attempt += 1
@@ -135,6 +137,14 @@ def _ending(outcome: Outcome) -> Ending:
     stored = outcome.stored
     upstream = Upstream(digest=stored.address, address=stored.address, classes=stored.classes)
     return Ending(upstream=upstream, size_bytes=stored.size_bytes, seconds=outcome.seconds)
+
+
+def refusal(stage: str, outcome: Outcome) -> StageExecutionError:
+    """The failure of a stage that no worker can begin: at no attempt, since another would end alike."""
+    text = f"stage {stage!r} cannot run in workers: {redact(outcome.error or outcome.kind)}"
+    failure = StageExecutionError(text, stage=stage, traceback=outcome.traceback)
+    failure.__cause__ = outcome.exception
+    return failure
 
 
 def _failure(stage: str, outcome: Outcome, attempt: int) -> StageExecutionError:

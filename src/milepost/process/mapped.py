@@ -17,7 +17,7 @@ from milepost.model.shortening import shortened
 from milepost.model.status import ProcessingStatus
 from milepost.process.feed import ItemFeed
 from milepost.process.items import count_of
-from milepost.process.jobs import Ending, Trade, backoff_of, may_try_again
+from milepost.process.jobs import Ending, Trade, backoff_of, may_try_again, refusal
 from milepost.process.ordered import OrderedResults
 from milepost.process.planner import StagePlan, Upstream
 from milepost.process.stages import StageOptions
@@ -129,6 +129,8 @@ class MappedJob:
             else:
                 self._settle(item, row.status, handed, outcome)
         self._ready.extendleft(reversed(outcome.rest))
+        if outcome.kind == "refused":
+            self.failure = self.failure or refusal(self.plan.stage, outcome)
         self._seconds += sum(item.seconds for item in outcome.items)
         self._size.learn(len(outcome.items), outcome.seconds)
         self._conclude()

@@ -14,12 +14,14 @@ from types import FrameType
 
 import msgspec
 
-from milepost.executors.carry_out import Carrier, failed
+from milepost.errors import WorkerError
+from milepost.executors.carry_out import Carrier
 from milepost.executors.snapshot import install_snapshot
 from milepost.executors.task import Equipment, Notice, Outcome, Work
 from milepost.executors.wire import to_wire
 from milepost.executors.workers import framing
 from milepost.executors.workers.framing import frame
+from milepost.executors.workers.losses import cannot_begin, refused
 from milepost.executors.workers.slot import Slot
 from milepost.kernel.context import current
 from milepost.kernel.rootlog import RootRecorder
@@ -62,7 +64,7 @@ class Worker:
         self._sending = threading.Lock()
         self._setup = setup
         self._works: dict[str, Work] = {}
-        self._unusable: dict[str, Exception] = {}
+        self._unusable: dict[str, WorkerError] = {}
         self._slot = slot
         self._held: Notice | None = None  # progress that is not sent yet
         self._told = 0.0
@@ -78,9 +80,7 @@ class Worker:
             self._carrier = self._make_carrier()
             RootRecorder(_tell_record).attach()
         except Exception as error:
-            from milepost.executors.faults import describe
-
-            self._send(framing.BROKEN, "\n".join(describe(error)).encode())
+            self._send(framing.BROKEN, framing.broken_to_wire(cannot_begin("a worker cannot begin", error)))
             return False
         self._send(framing.READY)
         return True
@@ -110,7 +110,7 @@ class Worker:
         try:
             self._works[stage] = pickle.loads(body)
         except Exception as error:
-            self._unusable[stage] = error
+            self._unusable[stage] = cannot_begin("its function or a decision cannot be made anew in a worker", error)
 
     def _take_task(self, sent: bytes) -> None:
         try:
@@ -119,7 +119,7 @@ class Worker:
             self._send(framing.UNREADABLE, str(error).encode("utf-8", "backslashreplace"))
             return
         unusable = self._unusable.get(task.stage)
-        outcome = failed(task, unusable) if unusable is not None else self._carrier.carry_out(task)
+        outcome = refused(task, unusable) if unusable is not None else self._carrier.carry_out(task)
         self._finish(outcome)
 
     def _finish(self, outcome: Outcome) -> None:

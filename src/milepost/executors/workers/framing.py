@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from milepost.errors import CannotEncode
+from milepost.errors import CannotEncode, WorkerError
 from milepost.executors.task import ItemOutcome, ItemTask, Outcome, OutcomeKind, Parcel, Task
 from milepost.executors.wire import exception_from_wire, exception_to_wire, to_wire
 from milepost.store.objects import Packed, Stored
@@ -154,6 +154,17 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     error: str | None
     traceback: str | None
     seconds: float
+
+
+def broken_to_wire(error: WorkerError) -> bytes:
+    """Why a worker cannot begin anything."""
+    return msgspec.msgpack.encode((str(error), error.details))
+
+
+def broken_from_wire(sent: bytes) -> WorkerError:
+    """The same on the other side."""
+    text, details = msgspec.msgpack.decode(sent, type=tuple[str, dict[str, str]])
+    return WorkerError(text, **details)
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -16,14 +16,13 @@ from time import monotonic, sleep
 import msgspec
 
 from milepost.errors import WorkerError
-from milepost.executors.carry_out import failed
 from milepost.executors.inline import not_begun
 from milepost.executors.task import Equipment, Given, Notice, Outcome, Task, Work
 from milepost.executors.wire import to_wire
 from milepost.executors.workers import framing
 from milepost.executors.workers.child import Setup
 from milepost.executors.workers.framing import Frame, frame
-from milepost.executors.workers.losses import lost
+from milepost.executors.workers.losses import cannot_begin, lost, refused
 from milepost.executors.workers.process import WorkerProcess, cause_of_death
 from milepost.executors.workers.slot import CAPACITY
 from milepost.kernel.host import oom_kills
@@ -53,7 +52,7 @@ class Hub:
         self._started = 0
         self._false_starts = 0
         self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
-        self._broken: str | None = None
+        self._broken: WorkerError | None = None  # why no worker can begin anything
         self._oom_kills = oom_kills()
         self._is_cancelled = False
         self._is_closing = False
@@ -109,18 +108,17 @@ class Hub:
 
     def _give_up(self, error: BaseException) -> None:
         """A fault of ours: nobody may wait for ever for what will not come."""
-        self._broken = f"the workers cannot go on: {type(error).__name__}: {error}"
+        self._broken = cannot_begin("the workers cannot go on", error)
         for worker in self._workers:
             if worker.task is not None:
-                self._outcomes.put(failed(worker.task, error))
+                self._outcomes.put(refused(worker.task, self._broken))
         self._refuse_queued()
 
     def _refuse_queued(self) -> None:
         with contextlib.suppress(IndexError):  # both threads may empty it
             while True:
                 task = self._queue.popleft()
-                reason = self._broken or "the workers were closed"
-                self._outcomes.put(failed(task, WorkerError(reason, stage=task.stage)))
+                self._outcomes.put(refused(task, self._broken or WorkerError("the workers were closed")))
 
     def _patience(self) -> float | None:
         """Seconds until something is to be looked at without being called."""
@@ -153,7 +151,7 @@ class Hub:
             worker.is_ready = True
             self._false_starts = 0
         elif message.tag == framing.BROKEN:
-            self._broken = "a worker cannot take your modules: " + message.body.decode("utf-8", "replace")
+            self._broken = framing.broken_from_wire(message.body)
         elif message.tag == framing.NOTICE:
             self._tell(pickle.loads(message.body))
         elif message.tag == framing.UNREADABLE and worker.task is not None:
@@ -236,7 +234,8 @@ class Hub:
         self._false_starts += 1
         if self._false_starts >= START_TRIES and self._broken is None:
             words = "\n".join(self._last_words)
-            self._broken = f"workers cannot be started: {cause}" + (f"\n{words}" if words else "")
+            said = f"workers cannot be started: {cause}" + (f"\n{words}" if words else "")
+            self._broken = WorkerError(said, cause=cause)
 
     def _spread_cancellation(self) -> None:
         if not self._is_cancelled and not self._equipment.is_cancelled():
@@ -272,7 +271,7 @@ class Hub:
             try:
                 starting.append(self._start())
             except Exception as error:
-                self._broken = str(error)
+                self._broken = cannot_begin("workers cannot be started", error)
                 return None
         return next((worker for worker in idle if worker.is_ready), None)
 
@@ -296,7 +295,7 @@ class Hub:
         try:
             work = self._work_frame(task.stage)
         except Exception as error:
-            self._outcomes.put(failed(task, error))
+            self._outcomes.put(refused(task, cannot_begin("it cannot be sent to a worker", error)))
             return
         if worker.known.get(task.stage) is not work:
             worker.known[task.stage] = work

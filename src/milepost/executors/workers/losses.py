@@ -1,10 +1,11 @@
-"""The outcome of a task whose worker is gone: who is to blame, and what can be handed out again."""
+"""The outcome of a task whose worker is gone, or that none can begin: who is to blame, what can be handed out again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from milepost.errors import MilepostError, StageTimeout, WorkerError
+from milepost.executors.faults import describe
 from milepost.executors.task import ItemOutcome, ItemTask, Outcome, OutcomeKind, Task
 
 if TYPE_CHECKING:
@@ -33,6 +34,27 @@ def lost(worker: WorkerProcess, task: Task, cause: str, timeout: float | None, s
         seconds=seconds,
         cause=cause,
     )
+
+
+def refused(task: Task, error: WorkerError) -> Outcome:
+    """What became of a task that no worker can begin: nobody is charged, and trying again is of no use."""
+    traceback = error.details.get("traceback")
+    return Outcome(
+        task=task.number,
+        stage=task.stage,
+        kind="refused",
+        rest=task.items or (),
+        exception=error,
+        error=str(error),
+        traceback=traceback if isinstance(traceback, str) else None,
+    )
+
+
+def cannot_begin(what: str, error: BaseException) -> WorkerError:
+    """The reason, in words, that `what` is of no use to a worker."""
+    fault = describe(error)
+    said = str(error) if isinstance(error, WorkerError) else fault.error
+    return WorkerError(f"{what}: {said}", cause=fault.error, traceback=fault.traceback)
 
 
 def _at_hand(worker: WorkerProcess) -> list[ItemTask]:
