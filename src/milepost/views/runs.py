@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from milepost.kernel.alive import Seen, look, working_seconds
+from milepost.model.folding import fold_stages
 from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
-from milepost.views.alive import Seen, look
-from milepost.views.stages import StageView, by_run, done_in_ledger, fold_stages, saved_by_items, stage_view
+from milepost.views.stages import StageView, by_run, done_in_ledger, saved_by_items, stage_view
 from milepost.views.view import View, utc
 
 
@@ -144,7 +145,7 @@ def _line(run: RunRow, sessions: Sequence[SessionRow], stages: Sequence[StageVie
         cause=seen.cause,
         created_at=_known(run.created),
         ended_at=utc(ended),
-        seconds=sum(_session_seconds(row, seen, now, is_last=row.epoch == run.epoch) for row in sessions),
+        seconds=sum(working_seconds(row, seen, now, is_last=row.epoch == run.epoch) for row in sessions),
         sessions=len(sessions),
         stages_done=sum(stage.is_done for stage in stages),
         stages_total=sum(stage.state is not StageState.SKIPPED for stage in stages),
@@ -182,19 +183,10 @@ def _session(row: SessionRow, seen: Seen, now: float, *, is_last: bool) -> Sessi
         pid=row.pid,
         started_at=_known(row.started),
         ended_at=utc(row.beat if died and row.ended is None else row.ended),
-        seconds=_session_seconds(row, seen, now, is_last=is_last),
+        seconds=working_seconds(row, seen, now, is_last=is_last),
         end=RunState.INTERRUPTED if died else row.end,
         cause=seen.cause if died else row.cause,
     )
-
-
-def _session_seconds(row: SessionRow, seen: Seen, now: float, *, is_last: bool) -> float:
-    """From start to end; to now for the one that works; to the last sign of life for one that died."""
-    if row.ended is not None:
-        until = row.ended
-    else:
-        until = now if is_last and seen.state.is_active else row.beat
-    return max(until - row.started, 0.0)
 
 
 def _newest(sessions: Sequence[SessionRow]) -> SessionRow | None:

@@ -47,20 +47,6 @@ class StageView(View, frozen=True, kw_only=True):
         return self.state.has_result
 
 
-def fold_stages(rows: Iterable[StageRow], state: RunState) -> tuple[StageRow, ...]:
-    """The row of each stage that counts now, in the plan's order.
-
-    The newest session's word counts, except that a session that ended before it came to a stage says nothing about it.
-    A stage that was running when its session died reads as the run does.
-    """
-    newest: dict[str, StageRow] = {}
-    for row in sorted(rows, key=lambda row: row.epoch):
-        silent = row.state is StageState.PENDING and not state.is_active and row.stage in newest
-        if not silent:
-            newest[row.stage] = row
-    return tuple(sorted(newest.values(), key=lambda row: row.position))
-
-
 def stage_view(
     row: StageRow,
     *,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from milepost.model.folding import fold_stages
 from milepost.model.progress import Pace
 from milepost.model.rows import RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
 from milepost.views.runs import RunDetail, run_detail
-from milepost.views.stages import StageView, done_in_ledger, fold_stages
+from milepost.views.stages import StageView, done_in_ledger
 from milepost.views.view import View, utc
 
 

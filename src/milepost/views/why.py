@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from milepost.errors import InvalidDataError
 from milepost.model.fingerprint.parts import Change, compare, diff_text, load_parts
+from milepost.model.folding import fold_stages
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import PartsRow, RunRow, SourceRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
-from milepost.views.stages import fold_stages
 from milepost.views.view import View
 
 

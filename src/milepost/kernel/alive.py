@@ -28,3 +28,12 @@ def look(run: RunRow, session: SessionRow | None, lock_folder: Path, now: float)
     if found.kind == "stalled":
         return Seen(RunState.STALLED, found.cause, None)
     return Seen(RunState.INTERRUPTED, found.cause, session.beat)
+
+
+def working_seconds(session: SessionRow, seen: Seen, now: float, *, is_last: bool) -> float:
+    """From start to end; to now for the one that works; to the last sign of life for one that died."""
+    if session.ended is not None:
+        until = session.ended
+    else:
+        until = now if is_last and seen.state.is_active else session.beat
+    return max(until - session.started, 0.0)
