@@ -32,15 +32,20 @@ class How(TypedDict, total=False):
     run: str | None
 
 
-def carry_out(load: Callable[[], tuple[Process, Mapping[str, object]]], workspace: Workspace, how: How) -> int:
-    """Load, run, show; the exit code. What fails before a run was claimed is raised."""
-    claimed: list[Run] = []
+def carry_out(
+    load: Callable[[], tuple[Process, Mapping[str, object]]], workspace: Workspace | str | None, how: How
+) -> int:
+    """Load, run, show; the exit code. What fails before a run was claimed is raised.
+
+    A workspace given by its path is made when it is absent, and not before all that was asked for is known to be right.
+    """
+    claimed: list[tuple[Run, Workspace]] = []
     error: BaseException | None = None
     with _output_alone(), Following(quiet=options().json) as face:
         process, decisions = load()
 
         def begin(run: Run, place: Workspace) -> None:
-            claimed.append(run)
+            claimed.append((run, place))
             face.begin(run, place)
 
         try:
@@ -49,8 +54,11 @@ def carry_out(load: Callable[[], tuple[Process, Mapping[str, object]]], workspac
             if not claimed:
                 raise
             error = caught
+    run, place = claimed[0]
     with contextlib.suppress(BrokenPipeError):
-        _conclude(claimed[0], workspace, face, error)
+        _conclude(run, place, face, error)
+    if place is not workspace:
+        place.close()
     return 0 if error is None else exit_code(error)
 
 

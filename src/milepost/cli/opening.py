@@ -12,9 +12,9 @@ from milepost.terminal.style import Screen, screen_of
 from milepost.views.view import View, to_json
 
 
-def open_workspace(*, read_only: bool = True, create: bool = False) -> Workspace:
-    """The workspace that is meant. Only `create` makes one: commands on runs that exist never do."""
-    return Workspace.open(options().workspace, create=create, read_only=read_only)
+def open_workspace(*, read_only: bool = True) -> Workspace:
+    """The workspace that is meant. None is made: that is left to a run that begins."""
+    return Workspace.open(options().workspace, create=False, read_only=read_only)
 
 
 def screen() -> Screen:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import click
 
 from milepost.cli.carrying_out import How, carry_out
-from milepost.cli.opening import open_workspace
-from milepost.cli.options import face
+from milepost.cli.options import face, options
 from milepost.cli.targets import load
 from milepost.process.definition import Process
 
@@ -41,6 +40,5 @@ def run_command(
         process = load(target)
         return process, process.parse_settings(settings)
 
-    with open_workspace(read_only=False, create=True) as workspace:
-        how = How(executor=executor, workers=workers, new=new, start_from=start_from, only=only)
-        return carry_out(prepare, workspace, how)
+    how = How(executor=executor, workers=workers, new=new, start_from=start_from, only=only)
+    return carry_out(prepare, options().workspace, how)

@@ -50,9 +50,9 @@ def carry_out_process(
     on_start: Callable[[Run, Workspace], None] | None,
 ) -> Run:
     """Claim a run, carry it out to its end, and return it; see `Process.run` for what is raised."""
-    place = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
-    process.selected(options.only)  # an unknown stage is an error before anything is claimed
+    process.selected(options.only)  # an unknown stage is an error before anything is made or claimed
     forced = forced_stages(process, options.start_from)
+    place = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
     opened = open_run(process, choices, place, run=options.run, new=options.new)
     stop = StopSignals(place.config.grace_seconds)
     runner = Runner(process, choices, options, place, opened, forced, stop)

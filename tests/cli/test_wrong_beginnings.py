@@ -1,0 +1,52 @@
+"""A run that cannot begin leaves the folder as it was, and says what to do."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere.py",), "nowhere.py: no such file"),
+        (("nowhere",), "no such file or module"),
+        (("empty.py",), "holds no Process"),
+        (("crooked.py",), "crooked.py cannot be loaded: SyntaxError"),
+        (("raising.py",), "raising.py:1"),
+        (("sales.py:purchases",), "'purchases' does not exist"),
+        (("sales.py", "--set", "score.treshold=1"), "threshold"),
+        (("sales.py", "--set", "score.threshold=high"), "threshold"),
+        (("sales.py", "--only", "scores"), "score"),
+        (("sales.py", "--from", "scores"), "score"),
+    ],
+)
+def test_a_run_that_cannot_begin_makes_no_workspace(
+    milepost: Command, folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    """Exit code 2, one paragraph, and neither a workspace nor a key."""
+    (folder / "empty.py").write_text("x = 1\n")
+    (folder / "crooked.py").write_text("def x(:\n")
+    (folder / "raising.py").write_text("raise RuntimeError('not today')\n")
+    before = names_in(folder)
+    done = milepost("run", *arguments)
+    assert 2 == done.returncode, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+    assert before == names_in(folder)
+
+
+def test_a_run_makes_the_workspace_that_it_is_told(milepost: Command, folder: Path) -> None:
+    assert 2 == milepost("run", "nowhere.py", "--workspace", "elsewhere").returncode
+    assert not (folder / "elsewhere").exists()
+    assert 0 == milepost("run", "sales.py", "--workspace", "elsewhere").returncode
+    assert (folder / "elsewhere" / "ledger.db").exists()
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if "__pycache__" not in path.parts}
