@@ -13,14 +13,17 @@ from milepost.model.rows import StepRow
 from milepost.process.items import items_of
 from milepost.process.planner import StagePlan
 from milepost.process.stages import StageOptions
+from milepost.process.windows import WINDOW, DoneWindow, DoneWindows, Window
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 
-WINDOW = 1000  # items looked up in the ledger at once
-
 
 class ItemFeed:
-    """Windows of item tasks. Items done under the stage's items key are handed to `on_found` instead."""
+    """Windows of item tasks.
+
+    Items done under the stage's items key are handed to `on_found` instead, and windows of nothing else to
+    `on_done_window`, with the position of their first item.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,9 @@ class ItemFeed:
         run: str,
         is_forced: bool,
         is_continued: bool,
+        done_windows: DoneWindows,
         on_found: Callable[[ItemTask, StepRow], None],
+        on_done_window: Callable[[int, DoneWindow], None],
     ) -> None:
         self.seen = 0
         self._plan = plan
@@ -43,19 +48,29 @@ class ItemFeed:
         self._run = run
         self._is_forced = is_forced
         self._is_continued = is_continued
+        self._done_windows = done_windows
         self._on_found = on_found
+        self._on_done_window = on_done_window
         self._values = items_of(collection, stage=plan.stage, each=options.each or "")
 
     def windows(self) -> Iterator[list[ItemTask]]:
         """The items to do, up to 1,000 at a time, in order."""
         shown, keyed = tee(self._values)
         pairs = zip(shown, item_keys(keyed, self._options.key, stage=self._plan.stage), strict=True)
-        while window := list(islice(pairs, WINDOW)):
+        while several := list(islice(pairs, WINDOW)):
+            position, self.seen = self.seen, self.seen + len(several)
+            window = Window(
+                position // WINDOW, [item for _, (item, _) in several], [digest for _, (_, digest) in several]
+            )
+            done = None if self._is_forced else self._done_windows.find(window)
+            if done is not None:
+                self._on_done_window(position, done)
+                continue
+            self._done_windows.expect(window)
             tasks = [
-                ItemTask(self.seen + offset, item, digest, 1, value)
-                for offset, (value, (item, digest)) in enumerate(window)
+                ItemTask(position + offset, item, digest, 1, value)
+                for offset, (value, (item, digest)) in enumerate(several)
             ]
-            self.seen += len(tasks)
             yield self._with_attempts(self._without_found(tasks))
 
     def find(self, digests: Sequence[bytes]) -> dict[bytes, StepRow]:

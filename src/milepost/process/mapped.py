@@ -21,6 +21,7 @@ from milepost.process.jobs import Ending, Trade, backoff_of, may_try_again, refu
 from milepost.process.ordered import OrderedResults
 from milepost.process.planner import StagePlan, Upstream
 from milepost.process.stages import StageOptions
+from milepost.process.windows import DoneWindow, DoneWindows
 from milepost.store.objects import Packed
 from milepost.store.protocol import Store
 from milepost.store.sequence import SequenceWriter
@@ -80,6 +81,7 @@ class MappedJob:
         self.done = self.reused = self.failed = 0
         self._trade = trade
         self._number = number
+        self._done_windows = DoneWindows(store, trade, stage=plan.stage, items_key=plan.items_key or "")
         self._feed = ItemFeed(
             plan,
             options,
@@ -89,7 +91,9 @@ class MappedJob:
             run=trade.run,
             is_forced=is_forced,
             is_continued=is_continued,
+            done_windows=self._done_windows,
             on_found=self._reuse,
+            on_done_window=self._reuse_window,
         )
         self._windows = self._feed.windows()
         self._is_fed = False
@@ -98,7 +102,8 @@ class MappedJob:
         self._out: dict[int, tuple[ItemTask, ...]] = {}
         self._tries: dict[int, int] = {}  # by position, of items that failed before in this session
         self._size = BatchSize(least=work.concurrency if work.is_async else 1)  # async items of a batch overlap
-        self._results = OrderedResults(SequenceWriter(trade.objects), self._recall)
+        writer = SequenceWriter(trade.objects, on_chunk=self._done_windows.stored)
+        self._results = OrderedResults(writer, self._recall, self._done_windows.results)
         self._seconds = 0.0
         self._reused_seconds = 0.0
         self._failures: list[str] = []
@@ -125,6 +130,7 @@ class MappedJob:
         for item, row in zip(outcome.items, rows, strict=True):
             if item.ok and item.packed is not None:
                 self.done += 1
+                self._done_windows.spent(item.position, item.seconds)
                 self._results.put(item.position, item.item, item.packed, item.digest)
             else:
                 self._settle(item, row.status, handed, outcome)
@@ -166,8 +172,14 @@ class MappedJob:
     def _reuse(self, task: ItemTask, row: StepRow) -> None:
         self.reused += 1
         self._reused_seconds += row.seconds
+        self._done_windows.spent(task.position, row.seconds)
         packed = self._trade.objects.repack(row.result, row.address)
         self._results.put(task.position, task.item, packed, task.digest)
+
+    def _reuse_window(self, position: int, found: DoneWindow) -> None:
+        self.reused += found.count
+        self._reused_seconds += found.seconds
+        self._results.put_window(position, found)
 
     def _recall(self, digest: bytes) -> Packed:
         row = self._feed.find([digest])[digest]

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from milepost.process.windows import DoneWindow
 from milepost.store.objects import Packed, Stored
-from milepost.store.sequence import SequenceWriter
+from milepost.store.sequence import Kept, SequenceWriter
 
 KEPT = 20_000  # results held while one before them is not done; beyond, they are read from the ledger again
 
 
 class OrderedResults:
-    """Takes results by position, writes them in order. `recall` reads one from the ledger by its item's digest."""
+    """Takes results by position, writes them in order.
 
-    def __init__(self, writer: SequenceWriter, recall: Callable[[bytes], Packed]) -> None:
+    Meanwhile results may wait where they are stored: `recall` reads one from the ledger by its item's digest,
+    `recall_window` those of a whole window.
+    """
+
+    def __init__(
+        self,
+        writer: SequenceWriter,
+        recall: Callable[[bytes], Packed],
+        recall_window: Callable[[DoneWindow], Sequence[Kept]],
+    ) -> None:
         self._writer = writer
         self._recall = recall
-        self._waiting: dict[int, tuple[str, Packed | bytes | None]] = {}
+        self._recall_window = recall_window
+        self._waiting: dict[int, tuple[str, Packed | bytes | None] | DoneWindow] = {}
         self._next = 0
 
     def put(self, position: int, item: str, packed: Packed, digest: bytes) -> None:
@@ -26,6 +37,11 @@ class OrderedResults:
             self._next += 1
             return
         self._waiting[position] = (item, packed if len(self._waiting) < KEPT else digest)
+        self._write()
+
+    def put_window(self, position: int, found: DoneWindow) -> None:
+        """The results of all items of a window, which begins at this position."""
+        self._waiting[position] = found
         self._write()
 
     def leave_out(self, position: int) -> None:
@@ -39,6 +55,10 @@ class OrderedResults:
 
     def _write(self) -> None:
         while (ready := self._waiting.pop(self._next, None)) is not None:
+            if isinstance(ready, DoneWindow):
+                self._writer.extend(self._recall_window(ready), ready.classes)
+                self._next += ready.count
+                continue
             item, packed = ready
             if packed is not None:
                 self._writer.append(self._recall(packed) if isinstance(packed, bytes) else packed, item)

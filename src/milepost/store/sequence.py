@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, overload
 import msgspec
 
 from milepost.errors import ObjectDamaged, ObjectMissing, ObjectRefused
-from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
+from milepost.store import codecs
+from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, PICKLE, SEQUENCE, Encoded
 
 if TYPE_CHECKING:
     from milepost.store.objects import Objects, Packed, Stored
@@ -268,6 +269,17 @@ def read_chunk(objects: Objects, address: str) -> list[Kept]:
     if header.codec != CHUNK_SIGNED and any(result is not None and result[:1] == _PICKLE for _, result, _ in items):
         raise ObjectRefused("a chunk of a stored sequence holds a pickle that nobody signed", address=address)
     return items
+
+
+def classes_of(objects: Objects, items: Sequence[Kept]) -> set[str]:
+    """The user's classes in the results of a chunk's items; objects that they name are verified. Raises as `get`."""
+    classes: set[str] = set()
+    for _, result, address in items:
+        if address is not None:
+            classes.update(objects.find(address).classes)
+        elif result is not None and result[:1] == _PICKLE:
+            classes.update(codecs.classes_in(PICKLE, memoryview(result)[1:]))
+    return classes
 
 
 def _read_items(payload: memoryview) -> list[Kept]:
