@@ -42,10 +42,15 @@ def gc_command(delete: bool, older_than: float | None, grace: float) -> None:
 def _told(found: Collected, *, asked_to_forget: bool) -> list[str]:
     lines = _removed(found)
     if found.alive:
-        kept = "no run was forgotten, and what is newer than it stays" if asked_to_forget else "what is newer stays"
         who = listed([safe(name) for name in found.alive])
-        lines.insert(0, f"{who} may be working now: {kept}")
+        lines.insert(0, f"{who} may be working now: {_kept(found, asked_to_forget=asked_to_forget)}")
     return lines
+
+
+def _kept(found: Collected, *, asked_to_forget: bool) -> str:
+    if found.runs:
+        return "it began in the meantime, so no object was removed"
+    return "no run was forgotten, and what is newer than it stays" if asked_to_forget else "what is newer stays"
 
 
 def _removed(found: Collected) -> list[str]:

@@ -1,8 +1,8 @@
 """Garbage collection: forget old runs, mark what rows reach, sweep the rest. What a living run may need stays.
 
 Workers write an object before its row is written, and a living run reads rows and results of earlier ones. So while
-any session may be alive no run is forgotten, and every object stays that is not clearly older than the oldest of
-those sessions.
+any session may be alive no run is forgotten, and every object stays that was written or put again since the oldest of
+those sessions began. What is put once the collection has begun stays in any case.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from milepost.kernel.sessions import liveness
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import DecisionRow, EventRow, PartsRow, ResultRow, RunRow, SessionRow, StageRow, StepRow
 from milepost.model.status import RunState
-from milepost.store.objects import TOUCH_SECONDS
 from milepost.store.protocol import Store
 
 OF_A_RUN = (StepRow, StageRow, DecisionRow, EventRow, SessionRow)
@@ -45,16 +44,17 @@ def collect(
     runs = [] if older_than_seconds is None or living else finished_before(store, now - older_than_seconds)
     if delete:
         forget(store, runs)
+    if runs and (begun := living_sessions(workspace, now)):  # they may have found results just before they went
+        return Collected(deleted=delete, objects=0, size_bytes=0, runs=_names(runs), alive=_alive(store, begun))
     keep = set(store.addresses()) if delete or not runs else _kept_without(store, runs)
-    # an object that was put again lately is not made young each time: the margin covers it
-    youngest = min([now - grace_seconds, *(session.started - TOUCH_SECONDS for session in living)])
-    swept = workspace.objects.sweep(keep, older_than_seconds=now - youngest, dry_run=not delete)
+    youngest = min([now - grace_seconds, *(session.started for session in living)])
+    swept = workspace.objects.sweep(keep, older_than_seconds=now - youngest, as_of=now, dry_run=not delete)
     return Collected(
         deleted=delete,
         objects=swept.count,
         size_bytes=swept.size_bytes,
-        runs=tuple(run.name for run in runs),
-        alive=tuple(_name(store, session.run) for session in living),
+        runs=_names(runs),
+        alive=_alive(store, living),
     )
 
 
@@ -114,6 +114,10 @@ def _keys_of_none_else(store: Store, forgotten: Sequence[RunRow]) -> set[str]:
     return mine - others
 
 
-def _name(store: Store, run: str) -> str:
-    found = store.get(RunRow, id=run)
-    return found.name if found else run
+def _names(runs: Sequence[RunRow]) -> tuple[str, ...]:
+    return tuple(run.name for run in runs)
+
+
+def _alive(store: Store, sessions: Sequence[SessionRow]) -> tuple[str, ...]:
+    found = [(session.run, store.get(RunRow, id=session.run)) for session in sessions]
+    return tuple(run.name if run else identity for identity, run in found)

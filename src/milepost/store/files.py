@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -22,6 +22,7 @@ DAMAGED = ".corrupt-"
 GRACE_SECONDS = 5.0  # between making a temporary file and locking it
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _known_fans: set[Path] = set()
 _JOINED_BYTES = 1 << 16  # up to here one write of a copy is cheaper than several writes
 
@@ -36,8 +37,9 @@ def write_whole(path: Path, payload: Sequence[Piece], header: Callable[[], bytes
     try:
         _write_temporary(temporary, payload, header, header_bytes)
         _make_fan(path.parent)
-        _move(temporary, path)
-        sync_folder(path.parent)
+        with guarded(path.parent) as fan:
+            _move(temporary, path)
+            os.fsync(fan)
     except OSError as error:
         _remove(temporary)
         raise storage_error(error, path) from error
@@ -48,10 +50,26 @@ def write_whole(path: Path, payload: Sequence[Piece], header: Callable[[], bytes
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    handle = os.open(folder, _FOLDER)
     try:
         os.fsync(handle)
     finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def guarded(folder: Path, *, alone: bool = False) -> Iterator[int]:
+    """Hold a folder open while putting files into it or making them young; `alone`: while removing one that is old.
+
+    Who removes is alone from the look at a file's age until it is gone, so that nobody finds in between what is
+    about to go.
+    """
+    handle = os.open(folder, _FOLDER)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield handle
+    finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)  # explicitly: a child forked meanwhile shares the description
         os.close(handle)
 
 

@@ -33,7 +33,6 @@ from milepost.store.reading import open_whole, populate, stamp_of
 from milepost.store.sweeping import Sweep, sweep
 
 INLINE_BYTES = 4096
-TOUCH_SECONDS = 600.0  # an object that is put again becomes young for the sweep, at most this often
 WAIT_STEP_SECONDS = 0.5
 
 _PLAIN, _TREE, _PICKLE = b"p", b"t", b"s"  # first byte of an inline result: part of the stored format
@@ -272,13 +271,22 @@ class Objects:
             return references(header.codec, payload)
         return codecs.references(header.codec, payload)
 
-    def sweep(self, keep: Collection[str], *, older_than_seconds: float = 3600.0, dry_run: bool = True) -> Sweep:
+    def sweep(
+        self,
+        keep: Collection[str],
+        *,
+        older_than_seconds: float = 3600.0,
+        as_of: float | None = None,
+        dry_run: bool = True,
+    ) -> Sweep:
         """Remove the objects that `keep`, and what those need, do not name and that are older than given.
 
-        Younger ones may belong to a writer whose row is still to come. With `dry_run` (the default) they are
-        only counted.
+        Younger ones may belong to a writer whose row is still to come. Ages count to `as_of` (epoch seconds, now by
+        default): give the time before `keep` was read, and what is put from then on stays. With `dry_run` (the
+        default) they are only counted.
         """
-        return sweep(self, keep, older_than_seconds=older_than_seconds, dry_run=dry_run)
+        before = (time.time() if as_of is None else as_of) - older_than_seconds
+        return sweep(self, keep, before=before, dry_run=dry_run)
 
     def path(self, address: str) -> Path:
         """Where an object lies. Raises ObjectError for what is no address."""
@@ -355,7 +363,6 @@ class Objects:
             return None
         if not _make_young(path):
             return None
-        files.sync_folder(path.parent)  # who wrote it may not have come this far
         size = envelope.HEADER_BYTES + header.stored_bytes
         return Stored(address, header.codec, size, encoded.classes)
 
@@ -420,11 +427,12 @@ def _remember(path: str, stamp: tuple[int, int, int]) -> None:
 def _make_young(path: Path) -> bool:
     """Keep a sweep from taking an object that is being put again; False when it is gone already."""
     try:
-        before = stamp_of(path)
-        if time.time() - before[1] / 1e9 > TOUCH_SECONDS:
+        with files.guarded(path.parent) as fan:
+            before = stamp_of(path)
             os.utime(path)
             if _checked.get(str(path)) == before:
                 _remember(str(path), stamp_of(path))
+            os.fsync(fan)  # who wrote it may not have come this far
     except FileNotFoundError:
         return False
     except OSError as error:

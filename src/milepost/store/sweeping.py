@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from milepost.store.objects import Objects
 
 
-HIDDEN = ".swept"
+COARSE_SECONDS = 0.05  # files get their times from a clock that lags behind by up to a tick of the kernel
 
 
 class Sweep(msgspec.Struct, frozen=True):
@@ -28,19 +27,17 @@ class Sweep(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-def sweep(objects: Objects, keep: Collection[str], *, older_than_seconds: float, dry_run: bool) -> Sweep:
-    """See `Objects.sweep`."""
+def sweep(objects: Objects, keep: Collection[str], *, before: float, dry_run: bool) -> Sweep:
+    """See `Objects.sweep`; what was written or put again since `before` (epoch seconds) stays."""
     marked = mark(objects, keep)
-    before = time.time() - older_than_seconds
     count = size_bytes = 0
     for address in objects.addresses():
         if address in marked:
             continue
-        taken = _take(objects.path(address), before, dry_run)
+        taken = _take(objects.path(address), before - COARSE_SECONDS, dry_run)
         if taken is not None:
             count, size_bytes = count + 1, size_bytes + taken
     if not dry_run:
-        _finish_earlier(objects.root, before)
         files.remove_stale(objects.root)
     return Sweep(count, size_bytes)
 
@@ -59,34 +56,20 @@ def mark(objects: Objects, keep: Collection[str]) -> set[str]:
 
 
 def _take(path: Path, before: float, dry_run: bool) -> int | None:
-    """Remove one file when it is old; its size, or None when it stays.
-
-    It is renamed, then looked at again: a writer that found the object a moment ago has made it young.
-    """
+    """Remove one file when it is old; its size, or None when it stays."""
     try:
-        found = os.stat(path, follow_symlinks=False)
-        if found.st_mtime >= before:
-            return None
-        if dry_run:
-            return found.st_size
-        hidden = path.with_name(path.name + HIDDEN)
-        os.rename(path, hidden)
-        return found.st_size if _settle(hidden, path, before) else None
+        size = _size_if_old(path, before)
+        if size is None or dry_run:
+            return size
+        with files.guarded(path.parent, alone=True):
+            size = _size_if_old(path, before)  # a writer may have found it, and made it young
+            if size is not None:
+                os.unlink(path)
+            return size
     except OSError:
         return None
 
 
-def _settle(hidden: Path, path: Path, before: float) -> bool:
-    """Remove a hidden file, or bring it back when it became young in the meantime; whether it was removed."""
-    if os.stat(hidden, follow_symlinks=False).st_mtime >= before:
-        os.rename(hidden, path)
-        return False
-    os.unlink(hidden)
-    return True
-
-
-def _finish_earlier(root: Path, before: float) -> None:
-    """Settle what a sweep that was killed had hidden."""
-    for hidden in root.glob(f"??/*{HIDDEN}"):
-        with contextlib.suppress(OSError):
-            _settle(hidden, hidden.with_name(hidden.name.removesuffix(HIDDEN)), before)
+def _size_if_old(path: Path, before: float) -> int | None:
+    found = os.stat(path, follow_symlinks=False)
+    return found.st_size if found.st_mtime < before else None
