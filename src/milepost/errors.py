@@ -9,7 +9,8 @@
     │   ├── InvalidDataError (ValueError)
     │   │   └── DecisionValidationError   a decision that its schema refuses
     │   ├── InvalidStageSequenceError     a stage started before those it requires
-    │   ├── ScenarioStateError
+    │   ├── ScenarioStateError            a scenario that cannot be used or saved
+    │   │   └── UnknownScenarioError (IndexError)
     │   ├── DependencyError
     │   ├── StageExecutionError           a stage raised; `stage`, `run`, and the cause are attributes
     │   │   └── StageTimeout
@@ -30,6 +31,8 @@
     │   ├── ObjectRefused                 a pickle that this workspace's key did not sign
     │   └── CannotEncode (TypeError)      a result that no codec can hold
     ├── WorkerError                       a worker died or could not be started
+    ├── DataSetError                      a named data set that cannot be read, written or named
+    │   └── UnknownDataSetError (LookupError)
     ├── MissingExtra (ImportError)        an optional dependency is absent; names the install command
     ├── ResourceError · CheckpointError · ProgressError · CacheError · LoggingError
 """
@@ -85,6 +88,10 @@ class InvalidStageSequenceError(ProcessManagementError):
 
 class ScenarioStateError(ProcessManagementError):
     """A scenario that does not exist or cannot be used."""
+
+
+class UnknownScenarioError(ScenarioStateError, IndexError):
+    """No scenario has this name or id."""
 
 
 class DependencyError(ProcessManagementError):
@@ -179,6 +186,16 @@ class WorkerError(MilepostError):
     """A worker died or could not be started. `cause` says how."""
 
     exit_code = 1
+
+
+class DataSetError(MilepostError):
+    """A named data set that cannot be read, written or named; `path`, `line` and `column` say where, if known."""
+
+
+class UnknownDataSetError(DataSetError, LookupError):
+    """No data set has this name."""
+
+    exit_code = 5
 
 
 class MissingExtra(MilepostError, ImportError):

@@ -145,10 +145,21 @@ def settle(
 
     Raises InvalidDataError for an unknown stage or decision and for one without value, naming the nearest.
     """
-    _refuse_unknown(points, given)
+    refuse_unknown(points, given)
     return {
         stage: {name: _settled(point, given.get(stage, {}), points) for name, point in declared.items()}
         for stage, declared in points.items()
+    }
+
+
+def accept_given(
+    points: Mapping[str, Mapping[str, DecisionPoint]], given: Mapping[str, Mapping[str, object]]
+) -> dict[str, dict[str, object]]:
+    """The given values as the stages will receive them, and no others. Raises InvalidDataError as `settle` does."""
+    refuse_unknown(points, given)
+    return {
+        stage: {name: points[stage][name].accept(value) for name, value in values.items()}
+        for stage, values in given.items()
     }
 
 
@@ -171,9 +182,10 @@ def _settled(
     return Choice(point=point, value=default, source="default")
 
 
-def _refuse_unknown(
+def refuse_unknown(
     points: Mapping[str, Mapping[str, DecisionPoint]], given: Mapping[str, Mapping[str, object]]
 ) -> None:
+    """Raise InvalidDataError for a stage or decision that there is not, naming the nearest."""
     for stage, values in given.items():
         if stage not in points:
             raise InvalidDataError(f"decision for {stage!r}: no such stage." + did_you_mean(stage, points))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from milepost.errors import DefinitionError, InvalidDataError
 from milepost.kernel.handles import Run
-from milepost.model.decision import Choice, DecisionPoint, settle
+from milepost.model.decision import Choice, DecisionPoint, accept_given, settle
 from milepost.model.graph import Graph
 from milepost.model.nearest import did_you_mean
 from milepost.model.redaction import register_secrets_in
@@ -17,6 +17,7 @@ from milepost.process.stages import StageFunction, stage
 if TYPE_CHECKING:
     from milepost.kernel.workspace import Workspace
     from milepost.process.planner import Plan
+    from milepost.process.scenarios import Scenario, Scenarios
 
 Decisions = Mapping[str, object]
 
@@ -58,6 +59,8 @@ class Process:
         self,
         decisions: Decisions | None = None,
         *,
+        scenario: str | None = None,
+        note: str | None = None,
         new: bool = False,
         executor: str | None = None,
         workers: int | None = None,
@@ -71,21 +74,36 @@ class Process:
 
         The newest run of this process with the same decisions that failed, was cancelled or interrupted is
         continued; `new` never continues; `run` (a name or id) continues exactly that one. `decisions`:
-        `{"stage.name": value}` or `{"stage": {"name": value}}`. `executor`: "inline" (the default), "threads" or
-        "workers". `only`: this stage and what it needs. `start_from`: this stage and all behind it run afresh.
+        `{"stage.name": value}` or `{"stage": {"name": value}}`. `scenario`: the name or id of a saved one, whose
+        decisions hold where `decisions` gives none. `note`: why, recorded with every chosen decision. `executor`:
+        "inline" (the default), "threads" or "workers". `only`: this stage and what it needs. `start_from`: this
+        stage and all behind it run afresh.
 
-        Raises InvalidDataError before anything runs, RunIsAlive when another session has the run,
-        StageExecutionError when a stage fails for good, Cancelled when the run was asked to stop.
+        Raises InvalidDataError, UnknownScenarioError or ScenarioStateError before anything runs, RunIsAlive when
+        another session has the run, StageExecutionError when a stage fails for good, Cancelled when the run was
+        asked to stop.
         """
+        from milepost.process.choosing import chosen_scenario, noted
         from milepost.process.runner import RunOptions, carry_out_process
 
-        options = RunOptions(new=new, executor=executor, workers=workers, only=only, start_from=start_from, run=run)
-        return carry_out_process(self, self.settle(decisions), options, workspace, on_start)
+        base = chosen_scenario(self, scenario, workspace)
+        choices = noted(self._settled(decisions, base), note)
+        options = RunOptions(
+            new=new,
+            executor=executor,
+            workers=workers,
+            only=only,
+            start_from=start_from,
+            run=run,
+            scenario=None if base is None else base.name,
+        )
+        return carry_out_process(self, choices, options, workspace, on_start)
 
     def plan(
         self,
         decisions: Decisions | None = None,
         *,
+        scenario: str | None = None,
         only: str | None = None,
         start_from: str | None = None,
         workspace: Workspace | str | None = None,
@@ -93,18 +111,64 @@ class Process:
         """What `run` would do now, stage by stage, and why. Nothing runs and nothing is recorded."""
         from milepost.process.planner import plan_process
 
-        return plan_process(self, self.settle(decisions), only, start_from, workspace)
+        choices = self.settle(decisions, scenario=scenario, workspace=workspace)
+        return plan_process(self, choices, only, start_from, workspace)
 
-    def settle(self, decisions: Decisions | None = None) -> dict[str, dict[str, Choice]]:
-        """Every decision of every stage: the given value, else its default. Raises InvalidDataError.
+    def settle(
+        self,
+        decisions: Decisions | None = None,
+        *,
+        scenario: str | None = None,
+        workspace: Workspace | str | None = None,
+    ) -> dict[str, dict[str, Choice]]:
+        """Every decision of every stage: the given value, else the scenario's, else its default.
 
-        What is chosen under a secret's name is masked from now on in all that is recorded.
+        Raises InvalidDataError, and for a scenario UnknownScenarioError or ScenarioStateError. What is chosen under a
+        secret's name is masked from now on in all that is recorded.
         """
+        if scenario is None:
+            return self._settled(decisions, None)
+        from milepost.process.choosing import chosen_scenario
+
+        return self._settled(decisions, chosen_scenario(self, scenario, workspace))
+
+    def scenarios(self, workspace: Workspace | str | None = None) -> Scenarios:
+        """The saved scenarios: iterate over them, or `get`, `save`, `rename`, `remove` one."""
+        from milepost.kernel.workspace import Workspace as Place
+        from milepost.process.scenarios import Scenarios
+
+        place = workspace if isinstance(workspace, Place) else Place.open(workspace)
+        return Scenarios(place.store, place.objects, self.name, points=self.points)
+
+    def save_scenario(
+        self,
+        name: str,
+        decisions: Decisions | None = None,
+        *,
+        note: str | None = None,
+        workspace: Workspace | str | None = None,
+    ) -> Scenario:
+        """Keep these decisions under a name, as its next version where there is one; the others stay at their defaults.
+
+        Secrets are not kept; they are to be given with each run. Raises InvalidDataError, ScenarioStateError.
+        """
+        accepted = accept_given(self.points, self._given(decisions))
+        return self.scenarios(workspace).save(name, accepted, note=note)
+
+    def _settled(self, decisions: Decisions | None, base: Scenario | None) -> dict[str, dict[str, Choice]]:
+        given = self._given(decisions)
+        if base is not None:
+            from milepost.process.choosing import overridden
+
+            given = overridden(self, base, given)
+        return settle(self.points, given)
+
+    def _given(self, decisions: Decisions | None) -> dict[str, dict[str, object]]:
         given = self._by_stage(decisions or {})
         for stage_decisions in given.values():
             for name, value in stage_decisions.items():
                 register_secrets_in(name, value)
-        return settle(self.points, given)
+        return given
 
     def parse_settings(self, settings: Sequence[str]) -> dict[str, object]:
         """Decisions from texts such as `"score.threshold=0.8"`, converted by the annotations."""

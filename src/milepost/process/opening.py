@@ -42,9 +42,19 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         return self.run.epoch
 
 
-def open_run(process: Process, choices: Choices, workspace: Workspace, *, run: str | None, new: bool) -> Opened:
+def open_run(
+    process: Process,
+    choices: Choices,
+    workspace: Workspace,
+    *,
+    run: str | None,
+    new: bool,
+    scenario: str | None = None,
+) -> Opened:
     """Claim the run to continue, or a new one. Raises RunIsAlive, UnknownRunError, UnkeyableError."""
-    fresh = fresh_run(process.name, decisions_hash=decisions_hash(process, choices), target=process.target)
+    fresh = fresh_run(
+        process.name, decisions_hash=decisions_hash(process, choices), target=process.target, scenario=scenario
+    )
 
     def decisions(run_id: str) -> list[Row]:
         each = (choice for stage in choices.values() for choice in stage.values())
@@ -54,7 +64,12 @@ def open_run(process: Process, choices: Choices, workspace: Workspace, *, run: s
 
 
 def fresh_run(
-    process: str, *, run_id: str | None = None, decisions_hash: str = "", target: str | None = None
+    process: str,
+    *,
+    run_id: str | None = None,
+    decisions_hash: str = "",
+    target: str | None = None,
+    scenario: str | None = None,
 ) -> RunRow:
     """The row of a run that begins now."""
     run_id = run_id or secrets.token_hex(8)
@@ -66,6 +81,7 @@ def fresh_run(
         target=target,
         cwd=os.getcwd(),
         created=SYSTEM.now(),
+        scenario=scenario,
     )
 
 
@@ -83,7 +99,8 @@ def claim_run(
 ) -> Opened:
     """Claim `run` (a name or id), else the newest like `fresh` that can be continued, else `fresh`; begin its session.
 
-    `decisions(run_id)` are recorded with the first rows of a run that has none yet. Raises RunIsAlive, UnknownRunError.
+    `decisions(run_id)` are recorded with the first rows of a run that has none yet; later those that bear a note. The
+    scenario of `fresh` is the run's from now on. Raises RunIsAlive, UnknownRunError.
     """
     locks: dict[str, RunLock] = {}
 
@@ -114,10 +131,16 @@ def claim_run(
         lock=locks.get(claim.run.id),
     )
     is_decided = claim.found is not None and workspace.store.get(DecisionRow, run=claim.run.id) is not None
-    chosen = [] if is_decided else decisions(claim.run.id)
+    chosen = decisions(claim.run.id)
+    if is_decided:
+        chosen = [row for row in chosen if isinstance(row, DecisionRow) and row.note is not None]
+    labelled = claim.run
+    if fresh.scenario is not None and fresh.scenario != labelled.scenario:
+        labelled = msgspec.structs.replace(labelled, scenario=fresh.scenario)
+        chosen.append(labelled)
     recorder.record(*_first_rows(claim, workspace), *chosen, durable=True)
     session.begin()
-    return Opened(run=claim.run, found=claim.found, session=session, recorder=recorder)
+    return Opened(run=labelled, found=claim.found, session=session, recorder=recorder)
 
 
 def decisions_hash(process: Process, choices: Choices) -> str:

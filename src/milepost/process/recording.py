@@ -28,19 +28,30 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_value(point: DecisionPoint, value: object, objects: Objects) -> Written:
     """The value in a form that comes back equal, or masked. Secrets are in no form kept."""
-    shown, has_secrets = redact_value(point.name, value)
+    written = in_json(point, value)
+    if written is not None:
+        return written
+    shown = redact_value(point.name, value)[0]
     try:
         text = _json(shown)
-        if has_secrets:
-            return Written(text=text, is_redacted=True)
-        if _comes_back(point, text, value):
-            return Written(text=text)
     except (TypeError, ValueError, OverflowError):
         text = _json(redact(preview(value)))
     try:
         return Written(text=text, address=objects.put(value).address)
     except ObjectError:
         return Written(text=text, is_redacted=True)
+
+
+def in_json(point: DecisionPoint, value: object) -> Written | None:
+    """The value as JSON that comes back equal, or masked where it has secrets; None when JSON cannot hold it."""
+    shown, has_secrets = redact_value(point.name, value)
+    try:
+        text = _json(shown)
+        if has_secrets:
+            return Written(text=text, is_redacted=True)
+        return Written(text=text) if _comes_back(point, text, value) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def read_value(point: DecisionPoint, row: DecisionRow, objects: Objects) -> object:

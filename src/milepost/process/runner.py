@@ -40,6 +40,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     only: str | None = None
     start_from: str | None = None
     run: str | None = None
+    scenario: str | None = None
 
 
 def carry_out_process(
@@ -53,7 +54,7 @@ def carry_out_process(
     process.selected(options.only)  # an unknown stage is an error before anything is made or claimed
     forced = forced_stages(process, options.start_from)
     place = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
-    opened = open_run(process, choices, place, run=options.run, new=options.new)
+    opened = open_run(process, choices, place, run=options.run, new=options.new, scenario=options.scenario)
     stop = StopSignals(place.config.grace_seconds)
     runner = Runner(process, choices, options, place, opened, forced, stop)
     with stop:
