@@ -58,6 +58,17 @@ def _by_content(items: Iterable[object], stage: str) -> Iterator[tuple[str, byte
         yield f"{found.hex()}#{before + 1}", found
 
 
+def is_repeated(item: str) -> bool:
+    """Whether an item key may be that of an item whose equal came before it: only without `key=` are there such.
+
+    Example:
+        >>> texts = [text for text, _ in item_keys(["a", "a"], stage="score")]
+        >>> [is_repeated(text) for text in texts]
+        [False, True]
+    """
+    return "#" in item
+
+
 def _by_key(items: Iterable[object], key: str | Callable[[object], object], stage: str) -> Iterator[tuple[str, bytes]]:
     positions = Numbers()
     for position, item in enumerate(items):

@@ -8,7 +8,7 @@ from itertools import islice, tee
 import msgspec
 
 from milepost.executors.task import ItemTask
-from milepost.model.items import item_keys
+from milepost.model.items import is_repeated, item_keys
 from milepost.model.rows import StepRow
 from milepost.process.items import items_of
 from milepost.process.planner import StagePlan
@@ -47,6 +47,7 @@ class ItemFeed:
         self._objects = objects
         self._run = run
         self._is_forced = is_forced
+        self._is_new = not store.may_have_items(plan.items_key or "")
         self._is_continued = is_continued
         self._done_windows = done_windows
         self._on_found = on_found
@@ -81,7 +82,8 @@ class ItemFeed:
     def _without_found(self, tasks: list[ItemTask]) -> list[ItemTask]:
         if self._is_forced:
             return tasks
-        found = self.find([task.digest for task in tasks])
+        asked = [task.digest for task in tasks if not self._is_new or is_repeated(task.item)]
+        found = self.find(asked) if asked else {}
         if not found:
             return tasks
         missing = []

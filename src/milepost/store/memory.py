@@ -86,6 +86,9 @@ class MemoryStore:
         wanted = set(digests) - {b""}
         return {row.digest: row for row in self.rows(StepRow, key=key) if row.digest in wanted and row.status in DONE}
 
+    def may_have_items(self, key: str) -> bool:
+        return self.get(StepRow, key=key) is not None
+
     def last_attempts(self, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         last: dict[str, int] = {}
         for row in self.rows(StepRow, run=run, step=step, item=items):

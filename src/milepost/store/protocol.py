@@ -104,6 +104,10 @@ class Store(Protocol):
         """
         ...
 
+    def may_have_items(self, key: str) -> bool:
+        """False only when no step was ever recorded under this key, so that `find_items` has nothing to find."""
+        ...
+
     def last_attempts(self, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         """The highest attempt recorded for each of these items in this run; absent where none. Up to 1,000."""
         ...

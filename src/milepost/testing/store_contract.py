@@ -318,6 +318,8 @@ class StoreContract:
             ]
         )
         digests = [digest_of(item) for item in "abcde"]
+        assert store.may_have_items("f1:k")
+        assert not store.may_have_items("f1:unknown")
         found = store.find_items("f1:k", [*digests, b""])
         assert set(found) == {digest_of("a"), digest_of("c")}
         assert (found[digest_of("a")].result, found[digest_of("a")].run) == (b"2", "run-2")

@@ -6,6 +6,7 @@ know yet is kept in memory by who asks.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import cast
 
@@ -18,7 +19,8 @@ CHECK_EVERY = 5_000
 
 MARKS = "SELECT indexed_seq, drops FROM meta"
 UNINDEXED = "SELECT (SELECT max(seq) FROM steps) - indexed_seq FROM meta"
-TAIL = "SELECT seq, key, digest, status FROM steps WHERE seq > ?"
+LAST = "SELECT coalesce(max(seq), 0) FROM steps"
+TAIL = "SELECT key, digest, seq FROM steps WHERE seq > ? AND seq <= ? AND status IN (2, 3) AND digest <> x''"
 INDEX = """
 INSERT OR IGNORE INTO done_items (key, digest, seq)
 SELECT key, digest, seq FROM steps
@@ -31,7 +33,11 @@ DELETE FROM done_items WHERE (key, digest, seq) IN (SELECT key, digest, seq FROM
 SEQS_MAY_COME_AGAIN = """
 UPDATE meta SET drops = drops + 1, indexed_seq = min(indexed_seq, coalesce((SELECT max(seq) FROM steps), 0))
 """
-FIND = "SELECT max(seq) FROM done_items WHERE key = ? AND digest IN carray(?) GROUP BY digest"
+# Driven by the digests, and in the order of seq for each: twice as fast as `IN` and `GROUP BY`.
+FIND = """
+SELECT asked.value, done_items.seq FROM carray(?) AS asked
+CROSS JOIN done_items ON done_items.key = ? AND done_items.digest = asked.value
+"""
 
 
 class Tail:
@@ -40,29 +46,27 @@ class Tail:
     def __init__(self) -> None:
         self._marks: tuple[int, int] | None = None
         self._read_to = 0
-        self._seqs: dict[tuple[int, bytes], int] = {}
+        self._seqs: defaultdict[int, dict[bytes, int]] = defaultdict(dict)  # by key and digest
 
     def find(self, connection: apsw.Connection, key: int, digests: Sequence[bytes]) -> list[int]:
-        """The newest seqs, at most two of each, of done steps with this key and these digests; in a transaction."""
+        """The newest seq of each done step with this key and one of these digests, sorted; in a transaction."""
         self._follow(connection)
         if not digests:
             return []
-        found = [self._seqs[key, digest] for digest in digests if (key, digest) in self._seqs]
-        found.extend(cast(int, row[0]) for row in fetch(connection, FIND, (key, apsw.carray(tuple(digests)))))
-        found.sort()
-        return found
+        newest = dict(cast("list[tuple[bytes, int]]", fetch(connection, FIND, (apsw.carray(tuple(digests)), key))))
+        recent = self._seqs.get(key, {})
+        newest.update((digest, recent[digest]) for digest in digests if digest in recent)
+        return sorted(newest.values())
 
     def _follow(self, connection: apsw.Connection) -> None:
         marks = cast("tuple[int, int]", fetch(connection, MARKS)[0])
         if marks != self._marks:
             self._marks, self._read_to = marks, marks[0]
             self._seqs.clear()
-        for seq, key, digest, status in cast(
-            "list[tuple[int, int, bytes, int]]", fetch(connection, TAIL, (self._read_to,))
-        ):
-            if status in (2, 3) and digest:
-                self._seqs[key, digest] = seq
-            self._read_to = seq
+        last = number(connection, LAST)
+        for key, digest, seq in cast("list[tuple[int, bytes, int]]", fetch(connection, TAIL, (self._read_to, last))):
+            self._seqs[key][digest] = seq
+        self._read_to = max(self._read_to, last)
 
 
 def index_portion(connection: apsw.Connection) -> bool:

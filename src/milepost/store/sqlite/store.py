@@ -22,7 +22,7 @@ from milepost.store.sqlite.connection import Connections, check_library
 from milepost.store.sqlite.failures import translated
 from milepost.store.sqlite.queries import Batch, fetch, insert, ledger, number, refusal, select
 from milepost.store.sqlite.step_cells import INSERT, INSERT_FENCED, Cells, encode
-from milepost.store.sqlite.words import Words
+from milepost.store.sqlite.words import UNKNOWN, Words
 from milepost.store.sqlite.writer import Writer
 
 FILE = "ledger.db"
@@ -147,6 +147,10 @@ class SqliteStore:
     def find_items(self, key: str, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
         with translated(self._path), self._connections.reader() as connection:
             return self._steps.find_items(connection, key, digests)
+
+    def may_have_items(self, key: str) -> bool:
+        with translated(self._path), self._connections.reader() as connection:
+            return self._words.number(connection, key) != UNKNOWN
 
     def last_attempts(self, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         with translated(self._path), self._connections.reader() as connection:
