@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("cancel", "Ask a running run to stop at its next safe point."),
     "ls": ("ls", "List runs, the newest first."),
     "show": ("show", "Show one run: stages, items, decisions, sessions."),
+    "compare": ("compare", "Show runs beside each other: what differs, and what came of it."),
     "logs": ("logs", "Print what a run printed and logged."),
     "accept": ("accept", "Keep a stage's results though its code changed."),
     "gc": ("gc", "Find, and with --delete remove, what no run reaches."),

@@ -1,0 +1,61 @@
+"""Text that people read: harmless to a terminal, measured in its columns, durations in words."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, what reorders or hides text, separators that break a line, and lone surrogates.
+_ACTING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def safe(text: object, *, limit: int | None = None) -> str:
+    """Text as one harmless line: what would move a cursor, colour, reorder or break it is written as an escape.
+
+    Example:
+        >>> safe("a\\x1b[2Jb")
+        'a\\\\x1b[2Jb'
+    """
+    shown = _ACTING.sub(_escape, str(text))
+    return shown if limit is None else clip(shown, limit)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    short = {10: "\\n", 13: "\\r", 9: "\\t"}.get(code)
+    return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def width(text: str) -> int:
+    """How many columns a terminal gives this text."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+def clip(text: str, columns: int) -> str:
+    """The text, cut with an ellipsis to so many columns."""
+    if width(text) <= columns:
+        return text
+    kept = text[: max(columns - 1, 0)]
+    while kept and width(kept) > columns - 1:
+        kept = kept[:-1]
+    return kept + "…" if columns > 0 else ""
+
+
+def duration(seconds: float | None) -> str:
+    """A duration: `0.0 s`, `12.4 s`, `3 min 05 s`, `2 h 07 min`, `3 d 4 h`; nothing for None."""
+    if seconds is None:
+        return ""
+    seconds = max(seconds, 0.0)
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
