@@ -110,6 +110,7 @@ def test_too_few_open_files_are_an_error_and_lose_nothing(tmp_path, files, optio
     assert process.returncode in (0, 1, 4), said
     if process.returncode:
         assert "error: " in said
+        assert "ulimit -n" in said
     assert "Traceback" not in said
     job.finish()
     assert job.expected() == job.result()

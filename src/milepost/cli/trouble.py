@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from milepost.errors import Cancelled, MilepostError
+from milepost.model.refusal import ADVICE, refusal_text
 from milepost.model.shortening import shortened
 from milepost.terminal.text import safe_lines
 
@@ -77,7 +78,9 @@ def _paragraph(error: BaseException) -> str:
     if isinstance(error, (MilepostError, Cancelled)):
         return str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+        return f"{error.filename}: {refusal_text(error)}"
+    if isinstance(error, OSError) and error.errno in ADVICE:
+        return f"{refusal_text(error)} (--debug shows where)"
     return f"{type(error).__name__}: {error} (--debug shows where)"
 
 

@@ -16,6 +16,7 @@ import threading
 import time
 
 from milepost.errors import WorkspaceError
+from milepost.model.refusal import refusal_text
 
 PATIENCE_SECONDS = 1.0  # how long an acquirer waits for those who merely look
 
@@ -99,7 +100,7 @@ def _open_for_owner(path: str | os.PathLike[str]) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise WorkspaceError(
-            f"the lock file {os.fspath(path)!r} cannot be opened ({error.strerror}); "
+            f"the lock file {os.fspath(path)!r} cannot be opened ({refusal_text(error)}); "
             "check that the workspace exists and is yours"
         ) from error
 

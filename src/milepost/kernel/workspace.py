@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from milepost.config import ProcessingConfig
 from milepost.errors import WorkspaceError
+from milepost.model.refusal import refusal_text
 from milepost.store.protocol import Durability, Store
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _make(path: Path) -> None:
             (path / name).mkdir(mode=0o700, exist_ok=True)
         sync_folder(path)
     except OSError as error:
-        raise WorkspaceError(f"cannot make a workspace at {path}: {error.strerror or error}") from error
+        raise WorkspaceError(f"cannot make a workspace at {path}: {refusal_text(error)}") from error
 
 
 def _refuse_foreign(path: Path) -> None:

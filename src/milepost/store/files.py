@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Thread
 
 from milepost.errors import ObjectError, StoreFull
+from milepost.model.refusal import refusal_text
 from milepost.store.codecs.encoded import Piece
 
 TEMPORARY = ".tmp-"
@@ -97,7 +98,7 @@ def set_aside(path: Path) -> Path | None:
 
 def storage_error(error: OSError, path: Path) -> ObjectError | StoreFull:
     """The operating system's refusal in our words."""
-    what = f"cannot write {path}: {error.strerror or error}"
+    what = f"cannot write {path}: {refusal_text(error)}"
     if error.errno in _FULL:
         return StoreFull(f"{what}; free some space, then run the same command again", path=str(path))
     return ObjectError(what, path=str(path))
@@ -182,7 +183,7 @@ def _temporaries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if entry.name.startswith(TEMPORARY)]
-    except FileNotFoundError:
+    except OSError:  # gone, or refused: the next start removes them
         return []
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from milepost.errors import ObjectDamaged, ObjectError, ObjectMissing, ObjectRefused, StoreFull
+from milepost.model.refusal import refusal_text
 from milepost.store import codecs, envelope, files
 from milepost.store.codecs.encoded import (
     CHUNK,
@@ -436,5 +437,5 @@ def _make_young(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise ObjectError(f"cannot keep {path}: {error.strerror}", path=str(path)) from error
+        raise ObjectError(f"cannot keep {path}: {refusal_text(error)}", path=str(path)) from error
     return True

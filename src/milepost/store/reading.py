@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from milepost.errors import ObjectDamaged, ObjectError, ObjectMissing
+from milepost.model.refusal import refusal_text
 
 MAPPED_BYTES = 1 << 20  # smaller files are read: a mapping holds a descriptor and costs more
 
@@ -42,7 +43,7 @@ def open_whole(path: str, *, mapped: bool = True) -> Opened:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EMLINK):  # a symlink or a socket in its place
             raise ObjectDamaged("it is no regular file") from error
-        raise ObjectError(f"cannot read {path}: {error.strerror}", path=path) from error
+        raise ObjectError(f"cannot read {path}: {refusal_text(error)}", path=path) from error
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
@@ -54,7 +55,7 @@ def open_whole(path: str, *, mapped: bool = True) -> Opened:
                 return Opened(content, stamp, True)
         return Opened(_read(handle, found.st_size), stamp)
     except OSError as error:
-        raise ObjectError(f"cannot read {path}: {error.strerror}", path=path) from error
+        raise ObjectError(f"cannot read {path}: {refusal_text(error)}", path=path) from error
     finally:
         os.close(handle)
 

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from milepost.errors import WorkspaceError
+from milepost.model.refusal import refusal_text
 from milepost.store.files import make_folder, sync_folder
 
 KEY_BYTES = 32
@@ -52,7 +53,7 @@ def _make_folder(folder: Path) -> None:
         if not folder.exists():
             make_folder(folder)
     except OSError as error:
-        raise WorkspaceError(f"cannot make the folder for keys, {folder}: {error.strerror}") from error
+        raise WorkspaceError(f"cannot make the folder for keys, {folder}: {refusal_text(error)}") from error
 
 
 def _check_folder(folder: Path) -> None:
@@ -75,7 +76,7 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise WorkspaceError(f"cannot open the key {path}: {error.strerror}") from error
+        raise WorkspaceError(f"cannot open the key {path}: {refusal_text(error)}") from error
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
@@ -110,5 +111,5 @@ def _create(path: Path) -> bytes:
             os.unlink(temporary)
         sync_folder(path.parent)
     except OSError as error:
-        raise WorkspaceError(f"cannot write the key {path}: {error.strerror}") from error
+        raise WorkspaceError(f"cannot write the key {path}: {refusal_text(error)}") from error
     return _read(path)

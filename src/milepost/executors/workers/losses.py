@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from milepost.errors import MilepostError, StageTimeout, WorkerError
 from milepost.executors.faults import describe
 from milepost.executors.task import ItemOutcome, ItemTask, Outcome, OutcomeKind, Task
+from milepost.model.refusal import ADVICE, refusal_text
 
 if TYPE_CHECKING:
     from milepost.executors.workers.process import WorkerProcess
@@ -53,7 +54,11 @@ def refused(task: Task, error: WorkerError) -> Outcome:
 def cannot_begin(what: str, error: BaseException) -> WorkerError:
     """The reason, in words, that `what` is of no use to a worker."""
     fault = describe(error)
-    said = str(error) if isinstance(error, WorkerError) else fault.error
+    said = fault.error
+    if isinstance(error, WorkerError):
+        said = str(error)
+    elif isinstance(error, OSError) and error.errno in ADVICE:
+        said = refusal_text(error)
     return WorkerError(f"{what}: {said}", cause=fault.error, traceback=fault.traceback)
 
 

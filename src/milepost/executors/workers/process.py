@@ -18,6 +18,7 @@ from milepost.executors.task import ItemTask, Task
 from milepost.executors.workers.framing import READ_BYTES, Frame, Frames
 from milepost.executors.workers.lines import Lines
 from milepost.executors.workers.slot import Slot
+from milepost.model.refusal import refusal_text
 
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -66,7 +67,7 @@ class WorkerProcess:
             )
         except OSError as error:
             self._close_pipes()
-            raise WorkerError(f"a worker cannot be started: {error}", cause=str(error)) from error
+            raise WorkerError(f"a worker cannot be started: {refusal_text(error)}", cause=str(error)) from error
         finally:
             theirs.close()
             os.close(watched)

@@ -8,6 +8,7 @@ from types import TracebackType
 import apsw
 
 from milepost.errors import MilepostError, StoreBusy, StoreDamaged, StoreError, StoreFull
+from milepost.model.refusal import ADVICE
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _BUSY = (apsw.BusyError, apsw.LockedError, apsw.ProtocolError)
@@ -42,9 +43,13 @@ def translate(error: apsw.Error, path: str) -> MilepostError:
     if isinstance(error, _BUSY):
         return StoreBusy(f"{where}: other processes kept it locked for too long ({error}); try again", path=path)
     if isinstance(error, apsw.FullError) or _is_out_of_space(error):
-        return StoreFull(f"{where}: no space is left on its disk; free some and it goes on", path=path)
+        return StoreFull(f"{where}: no space is left on its disk (`df`; `dmesg` if it fails); free some and it goes on", path=path)
     if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError):
-        return StoreFull(f"{where}: it cannot be written ({error}); it is read-only or not ours", path=path)
+        return StoreFull(
+            f"{where}: it cannot be written ({error}); it is read-only or not ours, or the files beside it could "
+            "not be opened: see `dmesg` and `ulimit -n`",
+            path=path,
+        )
     if isinstance(error, _DAMAGED):
         return StoreDamaged(
             f"{where}: the file is not what was written ({error}); "
@@ -55,6 +60,14 @@ def translate(error: apsw.Error, path: str) -> MilepostError:
         return StoreError(f"{where}: it was closed; open it again", path=path)
     if isinstance(error, apsw.TooBigError):
         return StoreError(f"{where}: a value is too big for a row; store it as an object", path=path)
+    if isinstance(error, apsw.CantOpenError):
+        return StoreError(
+            f"{where}: {error}: its folder is not ours, its disk fails (see `dmesg`), or too many files are open: "
+            + ADVICE[errno.EMFILE],
+            path=path,
+        )
+    if isinstance(error, apsw.IOError):
+        return StoreError(f"{where}: {error}: {ADVICE[errno.EIO]}", path=path)
     return StoreError(f"{where}: {type(error).__name__}: {error}", path=path)
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 
 from milepost.errors import StoreDamaged, WorkspaceError
+from milepost.model.refusal import refusal_text
 
 SMALLEST = 512  # bytes: SQLite takes a shorter file for a new one
 OVERRIDE = "MILEPOST_ALLOW_NETWORK_FS"
@@ -86,7 +87,7 @@ def create(path: str, fill: Callable[[str], None]) -> None:
             os.unlink(part)
         _sync_folder(folder)
     except OSError as error:
-        raise WorkspaceError(f"cannot make a ledger at {path}: {error.strerror or error}", path=path) from error
+        raise WorkspaceError(f"cannot make a ledger at {path}: {refusal_text(error)}", path=path) from error
 
 
 def refuse_foreign(path: str) -> None:
@@ -94,7 +95,7 @@ def refuse_foreign(path: str) -> None:
     try:
         seen = os.lstat(path)
     except OSError as error:
-        raise WorkspaceError(f"no ledger at {path}: {error.strerror or error}", path=path) from error
+        raise WorkspaceError(f"no ledger at {path}: {refusal_text(error)}", path=path) from error
     if not stat.S_ISREG(seen.st_mode):
         raise WorkspaceError(f"{path} is no plain file, so no ledger", path=path)
     if seen.st_size < SMALLEST:

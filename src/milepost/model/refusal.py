@@ -1,0 +1,25 @@
+"""What the operating system's refusal of a file means, and what to do about it, in words."""
+
+from __future__ import annotations
+
+import errno
+
+ADVICE = {
+    errno.EMFILE: "raise the limit of this shell with `ulimit -n 4096`, or use fewer workers; the same command goes on",
+    errno.ENFILE: "the whole machine has too many: end other programs; the same command goes on",
+    errno.EIO: "the disk or the way to it fails: check it (`dmesg`); what is recorded stays, the same command goes on",
+}
+
+
+def refusal_text(error: OSError) -> str:
+    """The system's own text, and behind it what to do where that is known.
+
+    Example:
+        >>> refusal_text(OSError(errno.ENOENT, "No such file or directory"))
+        'No such file or directory'
+        >>> refusal_text(OSError(errno.EMFILE, "Too many open files")).partition("`")[0]
+        'Too many open files; raise the limit of this shell with '
+    """
+    said = error.strerror or str(error)
+    advice = ADVICE.get(error.errno or 0)
+    return f"{said}; {advice}" if advice else said
