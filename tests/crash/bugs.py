@@ -43,9 +43,9 @@ def object_written_in_place() -> None:
     """No temporary file: the object grows under its own name."""
     from milepost.store import files
 
-    def write_in_place(path, payload, header, header_bytes):
+    def write_in_place(path, header, payload):
         path.parent.mkdir(exist_ok=True)
-        content = b"".join((header(), *payload))
+        content = b"".join((header, *payload))
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.write(handle, content[: len(content) // 2])
         os.write(handle, content[len(content) // 2 :])

@@ -149,7 +149,7 @@ def test_a_bomb_stops_at_its_declared_length(objects: Objects) -> None:
         header = envelope.make_header("plain", digest, (payload,), declared, envelope.ZSTD, b"")
         path = objects.path(envelope.address_text(digest))
         objects.put("so that the folder is there")
-        files.write_whole(path, (payload,), lambda header=header: header, envelope.HEADER_BYTES)
+        files.write_whole(path, header, (payload,))
         with pytest.raises(ObjectDamaged, match="declare|claims"):
             objects.get(envelope.address_text(digest))
 
@@ -169,7 +169,7 @@ def test_a_raw_pickle_is_never_loaded(objects: Objects, tmp_path: Path) -> None:
     for key in (b"", bytes(31) + b"\1"):
         header = envelope.make_header("pickle", digest, (stream,), len(stream), envelope.NONE, key or b"none")
         path = objects.path(envelope.address_text(digest))
-        files.write_whole(path, (stream,), lambda header=header: header, envelope.HEADER_BYTES)
+        files.write_whole(path, header, (stream,))
         with pytest.raises(ObjectRefused):
             objects.get(envelope.address_text(digest))
     assert not canary.exists()

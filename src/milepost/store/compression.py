@@ -12,10 +12,14 @@ SAMPLE_BYTES = 32 << 10
 WORTH_IT = 0.7  # compressed / raw, on the sample
 
 
+def is_candidate(encoded: Encoded) -> bool:
+    """Whether `compress` would look at a payload at all."""
+    return encoded.codec in (PLAIN, TREE) and SMALLEST_BYTES < encoded.size_bytes <= LARGEST_BYTES
+
+
 def compress(encoded: Encoded) -> tuple[int, tuple[Piece, ...]]:
     """How a payload is stored: the compression, and its pieces."""
-    size = encoded.size_bytes
-    if encoded.codec not in (PLAIN, TREE) or not SMALLEST_BYTES < size <= LARGEST_BYTES:
+    if not is_candidate(encoded):
         return NONE, encoded.payload
     from backports import zstd
 

@@ -9,12 +9,12 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Thread
 
 from milepost.errors import ObjectError, StoreFull
 from milepost.model.refusal import refusal_text
+from milepost.store.beside import Beside
 from milepost.store.codecs.encoded import Piece
 
 TEMPORARY = ".tmp-"
@@ -26,27 +26,49 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _known_fans: set[Path] = set()
 _JOINED_BYTES = 1 << 16  # up to here one write of a copy is cheaper than several writes
+_PART_BYTES = 8 << 20  # what is written at once
 
 
-def write_whole(path: Path, payload: Sequence[Piece], header: Callable[[], bytes], header_bytes: int) -> None:
-    """Put header and payload into folder/fan/name: on disk when this returns. Raises StoreFull, ObjectError.
-
-    `header` may take long (it sums the payload up): for large payloads it runs beside the writing.
-    """
-    folder = path.parent.parent  # temporary files lie where the next start finds them without a search
-    temporary = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"
+def write_whole(path: Path, header: bytes, payload: Sequence[Piece]) -> None:
+    """Put header and payload into folder/fan/name: on disk when this returns. Raises StoreFull, ObjectError."""
     try:
-        _write_temporary(temporary, payload, header, header_bytes)
-        _make_fan(path.parent)
-        with guarded(path.parent) as fan:
-            _move(temporary, path)
-            os.fsync(fan)
+        with _temporary(path.parent.parent) as (temporary, handle):
+            if sum(memoryview(piece).nbytes for piece in payload) <= _JOINED_BYTES:
+                payload = (b"".join((header, *payload)),)
+            else:
+                _write_all(handle, memoryview(header))
+            for part in _parts(payload):
+                _write_all(handle, part)
+            _commit(handle, temporary, path)
     except OSError as error:
-        _remove(temporary)
         raise storage_error(error, path) from error
-    except BaseException:
-        _remove(temporary)
-        raise
+
+
+def write_beside(folder: Path, payload: Sequence[Piece], header_bytes: int, beside: Beside) -> bool:
+    """Put payload and header where `beside` finds that they go while they are written already.
+
+    False, and nothing is left, when it finds that they are there. Raises as `write_whole` does.
+    """
+    with beside:
+        try:
+            with _temporary(folder) as (temporary, handle):
+                os.lseek(handle, header_bytes, os.SEEK_SET)
+                for part in _parts(payload):
+                    if beside.is_unwanted:
+                        break
+                    _write_all(handle, part)
+                path = beside.path()
+                if path is None:
+                    return False
+                os.lseek(handle, 0, os.SEEK_SET)
+                _write_all(handle, memoryview(beside.header()))
+                _commit(handle, temporary, path)
+                return True
+        except OSError as error:
+            path = beside.path()
+            if path is None:
+                return False
+            raise storage_error(error, path) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -59,8 +81,8 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def guarded(folder: Path, *, alone: bool = False) -> Iterator[int]:
-    """Hold a folder open while putting files into it or making them young; `alone`: while removing one that is old.
+def guarded(folder: Path, *, alone: bool = False) -> Iterator[None]:
+    """Around putting a file into a folder or making one young; `alone`: around removing one that is old.
 
     Who removes is alone from the look at a file's age until it is gone, so that nobody finds in between what is
     about to go.
@@ -68,7 +90,7 @@ def guarded(folder: Path, *, alone: bool = False) -> Iterator[int]:
     handle = os.open(folder, _FOLDER)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        yield handle
+        yield
     finally:
         fcntl.flock(handle, fcntl.LOCK_UN)  # explicitly: a child forked meanwhile shares the description
         os.close(handle)
@@ -104,39 +126,39 @@ def storage_error(error: OSError, path: Path) -> ObjectError | StoreFull:
     return ObjectError(what, path=str(path))
 
 
-def _write_temporary(temporary: Path, payload: Sequence[Piece], header: Callable[[], bytes], header_bytes: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(temporary, flags, 0o600)
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[Path, int]]:
+    """A new file, for writing, which is gone afterwards unless it was moved to its place."""
+    path = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"  # where the next start finds it without a search
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)  # free when its writer is gone: see remove_stale
-        if sum(memoryview(piece).nbytes for piece in payload) <= _JOINED_BYTES:
-            _write_all(handle, memoryview(b"".join((header(), *payload))))
-        else:
-            _write_beside(handle, payload, header, header_bytes)
-        _sync_file(handle)
+        yield path, handle
     finally:
         os.close(handle)
+        _remove(path)
 
 
-def _write_beside(handle: int, payload: Sequence[Piece], header: Callable[[], bytes], header_bytes: int) -> None:
-    """Write the payload while another thread makes the header, then the header before it."""
-    made: list[bytes] = []
-    maker = Thread(target=lambda: made.append(header()), name="milepost-checksum")
-    maker.start()
-    try:
-        os.lseek(handle, header_bytes, os.SEEK_SET)
-        for piece in payload:
-            _write_all(handle, memoryview(piece).cast("B"))
-        os.fsync(handle)  # the disk works while the checksum is still being made; the header is synced after it
-    finally:
-        maker.join()
-    os.lseek(handle, 0, os.SEEK_SET)
-    _write_all(handle, memoryview(made[0]))
+def _parts(payload: Sequence[Piece]) -> Iterator[memoryview]:
+    for piece in payload:
+        rest = memoryview(piece).cast("B")
+        while rest.nbytes:
+            yield rest[:_PART_BYTES]
+            rest = rest[_PART_BYTES:]
 
 
 def _write_all(handle: int, rest: memoryview) -> None:
     while rest.nbytes:
         rest = rest[os.write(handle, rest) :]
+
+
+def _commit(handle: int, temporary: Path, path: Path) -> None:
+    """Sync the file, then move it to its place, and sync the name."""
+    _sync_file(handle)
+    _make_fan(path.parent)
+    with guarded(path.parent):
+        _move(temporary, path)
+        sync_folder(path.parent)
 
 
 def _sync_file(handle: int) -> None:

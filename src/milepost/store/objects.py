@@ -17,6 +17,7 @@ import msgspec
 from milepost.errors import ObjectDamaged, ObjectError, ObjectMissing, ObjectRefused, StoreFull
 from milepost.model.refusal import refusal_text
 from milepost.store import codecs, envelope, files
+from milepost.store.beside import Beside
 from milepost.store.codecs.encoded import (
     CHUNK,
     CHUNK_SIGNED,
@@ -29,11 +30,12 @@ from milepost.store.codecs.encoded import (
     Piece,
 )
 from milepost.store.codecs.plain import decode_plain, encode_plain
-from milepost.store.compression import compress, decompress
+from milepost.store.compression import compress, decompress, is_candidate
 from milepost.store.reading import open_whole, populate, stamp_of
 from milepost.store.sweeping import Sweep, sweep
 
 INLINE_BYTES = 4096
+LARGE_BYTES = 1 << 20  # from here a thread is worth its start
 WAIT_STEP_SECONDS = 0.5
 
 _PLAIN, _TREE, _PICKLE = b"p", b"t", b"s"  # first byte of an inline result: part of the stored format
@@ -102,6 +104,8 @@ class Objects:
     def put_encoded(self, encoded: Encoded) -> Stored:
         """Store what `encode` gave; bytes that are there already are not written again."""
         raw_bytes = encoded.size_bytes
+        if raw_bytes >= LARGE_BYTES and not is_candidate(encoded):
+            return self._patiently(lambda: self._write_large(encoded, raw_bytes))
         digest = envelope.address_of(encoded.codec, encoded.payload, raw_bytes)
         address = envelope.address_text(digest)
         found = self._holds(address, encoded)
@@ -318,14 +322,31 @@ class Objects:
         key = self._signer(encoded)
         path = self.path(address)
         _checked.pop(str(path), None)
-        files.write_whole(
-            path,
-            payload,
-            lambda: envelope.make_header(encoded.codec, digest, payload, raw_bytes, compression, key),
-            envelope.HEADER_BYTES,
-        )
+        header = envelope.make_header(encoded.codec, digest, payload, raw_bytes, compression, key)
+        files.write_whole(path, header, payload)
         size = envelope.HEADER_BYTES + sum(memoryview(piece).nbytes for piece in payload)
         return Stored(address, encoded.codec, size, encoded.classes)
+
+    def _write_large(self, encoded: Encoded, raw_bytes: int) -> Stored:
+        """Its bytes are on their way while it turns out what they are called, and whether they are there already."""
+        self._prepare()
+        key = self._signer(encoded)
+        digest, found = b"", None
+
+        def place() -> Path | None:
+            nonlocal digest, found
+            digest = envelope.address_of(encoded.codec, encoded.payload, raw_bytes)
+            found = self._holds(envelope.address_text(digest), encoded)
+            return None if found else self.path(envelope.address_text(digest))
+
+        def header() -> bytes:
+            return envelope.make_header(encoded.codec, digest, encoded.payload, raw_bytes, envelope.NONE, key)
+
+        files.write_beside(self.root, encoded.payload, envelope.HEADER_BYTES, Beside(place, header))
+        address = envelope.address_text(digest)
+        if found is None:
+            _checked.pop(str(self.path(address)), None)
+        return found or Stored(address, encoded.codec, envelope.HEADER_BYTES + raw_bytes, encoded.classes)
 
     def _patiently(self, write: Callable[[], Stored]) -> Stored:
         """A result that was hard to compute is not given up because the disk is full for a while."""
@@ -428,12 +449,12 @@ def _remember(path: str, stamp: tuple[int, int, int]) -> None:
 def _make_young(path: Path) -> bool:
     """Keep a sweep from taking an object that is being put again; False when it is gone already."""
     try:
-        with files.guarded(path.parent) as fan:
+        with files.guarded(path.parent):
             before = stamp_of(path)
             os.utime(path)
             if _checked.get(str(path)) == before:
                 _remember(str(path), stamp_of(path))
-            os.fsync(fan)  # who wrote it may not have come this far
+            files.sync_folder(path.parent)  # who wrote it may not have come this far
     except FileNotFoundError:
         return False
     except OSError as error:
