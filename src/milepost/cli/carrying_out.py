@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from milepost.cli.following import Following
 from milepost.cli.opening import now, show_json
@@ -18,18 +18,39 @@ from milepost.kernel.workspace import Workspace
 from milepost.process.definition import Process
 from milepost.process.finding import find_run
 from milepost.terminal.sentences import resume_command, summary
-from milepost.views.runs import run_detail
+from milepost.views.runs import RunDetail, run_detail
 
 
 class How(TypedDict, total=False):
     """How a run is carried out; see `Process.run`."""
 
+    scenario: str | None
+    note: str | None
     new: bool
     executor: str | None
     workers: int | None
     only: str | None
     start_from: str | None
     run: str | None
+
+
+class Carried(NamedTuple):
+    """A run that was carried out, where, the face that showed it, and what ended it before its time."""
+
+    run: Run
+    place: Workspace
+    face: Following
+    error: BaseException | None
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return 0 if self.error is None else exit_code(self.error)
+
+    def detail(self) -> RunDetail:
+        """The run as it is recorded."""
+        store = self.place.store
+        return run_detail(store, find_run(store, self.run.id), self.place.path / "runs", now=now())
 
 
 def carry_out(
@@ -39,9 +60,26 @@ def carry_out(
 
     A workspace given by its path is made when it is absent, and not before all that was asked for is known to be right.
     """
+    with output_alone():
+        carried = carried_out(load, workspace, how)
+    with contextlib.suppress(BrokenPipeError):
+        detail = carried.detail()
+        if options().json:
+            show_json(detail)
+        else:
+            conclude(carried, detail)
+    if carried.place is not workspace:
+        carried.place.close()
+    return carried.code
+
+
+def carried_out(
+    load: Callable[[], tuple[Process, Mapping[str, object]]], workspace: Workspace | str | None, how: How
+) -> Carried:
+    """Load and run under the eyes of the user. What fails before a run was claimed is raised."""
     claimed: list[tuple[Run, Workspace]] = []
     error: BaseException | None = None
-    with _output_alone(), Following(quiet=options().json) as face:
+    with Following(quiet=options().json) as face:
         process, decisions = load()
 
         def begin(run: Run, place: Workspace) -> None:
@@ -54,20 +92,15 @@ def carry_out(
             if not claimed:
                 raise
             error = caught
-    run, place = claimed[0]
-    with contextlib.suppress(BrokenPipeError):
-        _conclude(run, place, face, error)
-    if place is not workspace:
-        place.close()
-    return 0 if error is None else exit_code(error)
+    return Carried(*claimed[0], face, error)
 
 
-def _conclude(run: Run, workspace: Workspace, face: Following, error: BaseException | None) -> None:
-    detail = run_detail(workspace.store, find_run(workspace.store, run.id), workspace.path / "runs", now=now())
-    if options().json:
-        return show_json(detail)
-    lines = summary(detail, face.screen, session_seconds=detail.sessions[-1].seconds if detail.sessions else None)
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+def conclude(carried: Carried, detail: RunDetail, *, only_head: bool = False) -> None:
+    """Say how it ended, and how to go on. `only_head`: of what went well just that it did."""
+    run, error = carried.run, carried.error
+    seconds = detail.sessions[-1].seconds if detail.sessions else None
+    lines = summary(detail, carried.face.screen, session_seconds=seconds)
+    sys.stdout.write("".join(f"{line}\n" for line in (lines[:1] if only_head else lines)))
     sys.stdout.flush()
     if isinstance(error, Exception):
         complain(error, debug=options().debug)
@@ -78,11 +111,10 @@ def _conclude(run: Run, workspace: Workspace, face: Following, error: BaseExcept
     if error is not None:
         sys.stdout.write("to go on:\n" + resume_command(run.name, options().workspace) + "\n")
         sys.stdout.flush()
-    return None
 
 
 @contextlib.contextmanager
-def _output_alone() -> Iterator[None]:
+def output_alone() -> Iterator[None]:
     """With --json, what the user's code and its workers print goes to standard error: the document comes alone."""
     if not options().json:
         yield

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("ls", "List runs, the newest first."),
     "show": ("show", "Show one run: stages, items, decisions, sessions."),
     "compare": ("compare", "Show runs beside each other: what differs, and what came of it."),
+    "scenarios": ("scenarios", "Save decisions under a name, list and show what is saved."),
     "logs": ("logs", "Print what a run printed and logged."),
     "accept": ("accept", "Keep a stage's results though its code changed."),
     "gc": ("gc", "Find, and with --delete remove, what no run reaches."),

@@ -177,8 +177,20 @@ class Process:
             path, equals, text = setting.partition("=")
             if not equals or "." not in path:
                 raise InvalidDataError(f"--set {setting}: expected stage.name=value")
-            decisions[path.strip()] = self._point(path.strip()).accept_text(text)
+            decisions[path.strip()] = self.point(path.strip()).accept_text(text)
         return decisions
+
+    def point(self, path: str) -> DecisionPoint:
+        """The decision point of "stage.name", or InvalidDataError with the nearest."""
+        name, _, decision = path.partition(".")
+        self.require(name)
+        points = self.parameters[name].points
+        if decision not in points:
+            raise InvalidDataError(
+                f"stage {name!r} takes no decision {decision!r}."
+                + (did_you_mean(decision, points) or " It takes none.")
+            )
+        return points[decision]
 
     def selected(self, only: str | None) -> tuple[str, ...]:
         """The stages to carry out, in order: all, or one and what it needs."""
@@ -193,17 +205,6 @@ class Process:
         if name not in self.stages:
             raise InvalidDataError(f"process {self.name!r} has no stage {name!r}." + did_you_mean(name, self.stages))
         return self.stages[name]
-
-    def _point(self, path: str) -> DecisionPoint:
-        name, _, decision = path.partition(".")
-        self.require(name)
-        points = self.parameters[name].points
-        if decision not in points:
-            raise InvalidDataError(
-                f"stage {name!r} takes no decision {decision!r}."
-                + (did_you_mean(decision, points) or " It takes none.")
-            )
-        return points[decision]
 
     def _needs(self, name: str) -> list[str]:
         options = self.stages[name].options

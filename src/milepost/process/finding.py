@@ -1,10 +1,12 @@
-"""Which run a user means."""
+"""Which run, or which scenario, a user means."""
 
 from __future__ import annotations
 
-from milepost.errors import UnknownRunError
+from milepost.errors import ScenarioStateError, UnknownRunError, UnknownScenarioError
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import RunRow
+from milepost.process.scenarios import Scenario, Scenarios, scenarios_of_all
+from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 
 
@@ -26,3 +28,27 @@ def find_run(store: Store, words: str) -> RunRow:
         f"no run is called {words!r} in this workspace.{did_you_mean(words, [row.name for row in rows])} "
         "See `milepost ls`."
     )
+
+
+def find_scenario(
+    store: Store, objects: Objects, name_or_id: str, process: str | None = None
+) -> tuple[Scenarios, Scenario]:
+    """A scenario of any process, or of one, by its name or id.
+
+    Raises UnknownScenarioError, and ScenarioStateError when several processes have one of this name.
+    """
+    found: list[tuple[Scenarios, Scenario]] = []
+    known: list[str] = []
+    for scenarios in scenarios_of_all(store, objects, process):
+        try:
+            found.append((scenarios, scenarios.get(name_or_id)))
+        except UnknownScenarioError:
+            known += [scenario.name for scenario in scenarios.all()]
+    if len(found) > 1:
+        who = ", ".join(repr(scenarios.process) for scenarios, _ in found)
+        raise ScenarioStateError(f"processes {who} each have a scenario {name_or_id!r}: say which with --process")
+    if found:
+        return found[0]
+    where = "in this workspace" if process is None else f"of process {process!r}"
+    hint = did_you_mean(name_or_id, known) or " Save one with `milepost scenarios save NAME`."
+    raise UnknownScenarioError(f"there is no scenario {name_or_id!r} {where}.{hint}", scenario=name_or_id)

@@ -109,6 +109,28 @@ def recorded_decisions(store: Store, objects: Objects, run: RunRow, process: Pro
     return decisions
 
 
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was carried out with: every value that was kept, and the paths of those that were not."""
+
+    decisions: dict[str, dict[str, object]]
+    left_out: tuple[str, ...]
+
+
+def values_of(store: Store, objects: Objects, run: RunRow) -> Recorded:
+    """Every decision of a run with the value that held, chosen or default. Raises ObjectError for a lost one."""
+    current = {(row.stage, row.name): row for row in store.rows(DecisionRow, run=run.id)}
+    decisions: dict[str, dict[str, object]] = {}
+    left_out: list[str] = []
+    for (stage, name), row in current.items():
+        if row.source == "removed" or (row.source == "default" and row.is_redacted):
+            continue  # there is none, or the default stands
+        if row.is_redacted:
+            left_out.append(f"{stage}.{name}")
+        else:
+            decisions.setdefault(stage, {})[name] = read_value(DecisionPoint(stage=stage, name=name), row, objects)
+    return Recorded(decisions=decisions, left_out=tuple(left_out))
+
+
 def _comes_back(point: DecisionPoint, text: str, value: object) -> bool:
     try:
         return digest(point.accept(msgspec.json.decode(text))) == digest(value)

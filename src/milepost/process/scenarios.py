@@ -77,8 +77,8 @@ class Scenarios:
     ) -> Scenario:
         """Keep these decisions under this name, as its next version where there is one; committed on return.
 
-        Secrets are not kept, but named in `left_out`. Raises ScenarioStateError for a name that cannot be one,
-        InvalidDataError for a value that cannot be kept.
+        Secrets are not kept, but named in `left_out`, as are those that the caller knows to be missing. Raises
+        ScenarioStateError for a name that cannot be one, InvalidDataError for a value that cannot be kept.
         """
         name = checked_name(name)
         kept = self._kept(name, decisions)
@@ -217,10 +217,9 @@ class Scenarios:
 
     def _unknown(self, name_or_id: str) -> UnknownScenarioError:
         known = [scenario.name for scenario in self.all()]
-        none = "" if known else " It has none: save one with `milepost scenarios save NAME`."
+        hint = did_you_mean(str(name_or_id), known) or " Save one with `milepost scenarios save NAME`."
         return UnknownScenarioError(
-            f"process {self.process!r} has no scenario {name_or_id!r}.{did_you_mean(str(name_or_id), known)}{none}",
-            scenario=name_or_id,
+            f"process {self.process!r} has no scenario {name_or_id!r}.{hint}", scenario=name_or_id
         )
 
     def _scenario(self, row: ScenarioRow) -> Scenario:
@@ -270,6 +269,12 @@ class _Decisions(Mapping[str, Mapping[str, object]]):
             for stage, values in large.items():
                 decisions.setdefault(stage, {}).update(values)
         return decisions
+
+
+def scenarios_of_all(store: Store, objects: Objects, process: str | None = None) -> list[Scenarios]:
+    """The scenarios of each process that has any, or of one."""
+    names = dict.fromkeys(row.process for row in store.rows(ScenarioRow)) if process is None else [process]
+    return [Scenarios(store, objects, name) for name in names]
 
 
 def checked_name(name: str) -> str:

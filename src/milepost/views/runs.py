@@ -60,6 +60,7 @@ class RunLine(View, frozen=True, kw_only=True):
     items_done: int
     items_total: int | None
     items_failed: int
+    scenario: str | None = None
 
 
 class RunDetail(View, frozen=True, kw_only=True):
@@ -85,10 +86,12 @@ def list_runs(
     now: float,
     limit: int | None = 20,
     process: str | None = None,
+    scenario: str | None = None,
     state: RunState | None = None,
 ) -> list[RunLine]:
     """The newest runs first. `state` is the state as seen now, so a dead run is found under `interrupted`."""
-    equal: dict[str, Any] = {} if process is None else {"process": process}
+    asked = {"process": process, "scenario": scenario}
+    equal: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     rows = store.rows(RunRow, newest=True, limit=limit if state is None else None, **equal)
     lines: list[RunLine] = []
     for start in range(0, len(rows), 200):
@@ -152,6 +155,7 @@ def _line(run: RunRow, sessions: Sequence[SessionRow], stages: Sequence[StageVie
         items_done=sum(stage.items_done or 0 for stage in mapped),
         items_total=None if not totals or None in totals else sum(total or 0 for total in totals),
         items_failed=sum(stage.items_failed for stage in mapped),
+        scenario=run.scenario,
     )
 
 
