@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import string
+import subprocess
+import sys
 import time
 import timeit
 
@@ -247,3 +249,16 @@ def test_clean_text_is_cheap():
     ours = min(timeit.repeat(lambda: redact(line), number=2000, repeat=9))
     yardstick = min(timeit.repeat(lambda: [line.lower() for _ in range(40)], number=2000, repeat=9))
     assert ours < yardstick
+
+
+def test_loading_compiles_no_pattern():
+    """A program that has nothing to redact does not pay for the patterns when it starts."""
+    program = (
+        "import re, sys; before = re.compile; asked = []\n"
+        "re.compile = lambda *given: asked.append(sys._getframe(1).f_globals['__name__']) or before(*given)\n"
+        "import milepost.model.redaction as redaction\n"
+        "redaction.redact('3 of 10 files read'); print('milepost.model.redaction' in asked)\n"
+        "redaction.redact('password=lovelace'); print('milepost.model.redaction' in asked)"
+    )
+    seen = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert seen.stdout.split() == ["False", "True"]

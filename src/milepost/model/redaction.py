@@ -13,45 +13,67 @@ or anchored, so hostile text costs linear time.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 MASK = "***"
 _DEEPEST = 50
 _SHORTEST = 4
 _TELLING = 6  # characters; a shorter value of a secret's name is often a plain word, as in auth="none"
 
+
+class _Lazy:
+    """A pattern that is compiled when it is first used: all of them together cost what a program's start may."""
+
+    __slots__ = ("_compiled", "_flags", "_text")
+
+    def __init__(self, text: str, flags: int = 0) -> None:
+        self._text, self._flags = text, flags
+        self._compiled: re.Pattern[str] | None = None
+
+    def compiled(self) -> re.Pattern[str]:
+        if self._compiled is None:
+            self._compiled = re.compile(self._text, self._flags)
+        return self._compiled
+
+    def search(self, text: str) -> re.Match[str] | None:
+        return self.compiled().search(text)
+
+    def sub(self, replacement: str | Callable[[re.Match[str]], str], text: str) -> str:
+        return self.compiled().sub(replacement, text)
+
+
 _WORDS = (
     r"(?:pass(?:word|wd|phrase)|pwd|secret(?!ar)|token(?!s\\?[\"']?\s{0,4}[=:]\s{0,4}\d{1,9}\b|iz)"
     r"|(?:api|access|private|account|encryption|signing)[_-]?key|auth(?!or(?!i[sz]))|cookie|dsn|credential)"
 )
-_NAME = re.compile(_WORDS, re.IGNORECASE)
-_NAMES_A_COUNT = re.compile(r"tokens(?:$|_)", re.IGNORECASE)
-_ASSIGNED = re.compile(
+_NAME = _Lazy(_WORDS, re.IGNORECASE)
+_NAMES_A_COUNT = _Lazy(r"tokens(?:$|_)", re.IGNORECASE)
+_ASSIGNED = _Lazy(
     rf"({_WORDS}[\w.-]{{0,40}}\\?[\"']?\s{{0,8}}(?:=>|[=:])\s{{0,8}})"
     r"""((?:bearer|basic|digest|token|negotiate)\s{1,4}[^\s"']+"""
     r"""|b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?|[^\s&]+?(?=[,;)}\]]{0,4}(?:[\s&]|$)))""",
     re.IGNORECASE,
 )
-_OPTION = re.compile(rf"((?<![\w-])--?(?:\w{{1,20}}[_-]){{0,4}}{_WORDS}[\w-]{{0,40}}\s{{1,4}})(\S+)", re.IGNORECASE)
-_HEADER = re.compile(r"(cookie2?\s{0,4}:\s{0,4})[^\r\n\"']+", re.IGNORECASE)
-_BEARER = re.compile(r"(\bbearer\s{1,4})[\w.~+/=-]{8,}", re.IGNORECASE)
-_USERINFO = re.compile(r"(://)(?:[^\s/\"'<>@:]{0,256}:[^\s\"'<>]{0,512}|[^\s/?#\"'<>]{1,512})@")
-_QUERY = re.compile(
+_OPTION = _Lazy(rf"((?<![\w-])--?(?:\w{{1,20}}[_-]){{0,4}}{_WORDS}[\w-]{{0,40}}\s{{1,4}})(\S+)", re.IGNORECASE)
+_HEADER = _Lazy(r"(cookie2?\s{0,4}:\s{0,4})[^\r\n\"']+", re.IGNORECASE)
+_BEARER = _Lazy(r"(\bbearer\s{1,4})[\w.~+/=-]{8,}", re.IGNORECASE)
+_USERINFO = _Lazy(r"(://)(?:[^\s/\"'<>@:]{0,256}:[^\s\"'<>]{0,512}|[^\s/?#\"'<>]{1,512})@")
+_QUERY = _Lazy(
     r"([?&;](?:[\w.-]{0,24}(?:signature|credential|token|secret|key|password)|sig|sign|code|hmac|jwt|auth)=)"
     r"[^\s&#\"'<>]+",
     re.IGNORECASE,
 )
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)", re.DOTALL)
-_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*){0,3}")
-_AMAZON = re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}")
-_GOOGLE = re.compile(r"(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|ya29\.[\w-]{10,}|GOCSPX-[\w-]{10,})")
-_GIT = re.compile(r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,})")
-_SLACK = re.compile(r"(?<![A-Za-z0-9])(?:xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,})")
-_SERVICE = re.compile(
+_PEM = _Lazy(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)", re.DOTALL)
+_JWT = _Lazy(r"(?<![\w-])eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*){0,3}")
+_AMAZON = _Lazy(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}")
+_GOOGLE = _Lazy(r"(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|ya29\.[\w-]{10,}|GOCSPX-[\w-]{10,})")
+_GIT = _Lazy(r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,})")
+_SLACK = _Lazy(r"(?<![A-Za-z0-9])(?:xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,})")
+_SERVICE = _Lazy(
     r"(?<![A-Za-z0-9])(?:sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{10,}"
     r"|hf_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|npm_[A-Za-z0-9]{16,})"
 )
-_HOOK = re.compile(r"(hooks\.slack\.com/(?:services|workflows)/)[\w/-]+")
+_HOOK = _Lazy(r"(hooks\.slack\.com/(?:services|workflows)/)[\w/-]+")
 
 _KEPT = rf"\1{MASK}"
 _KEYS = (_PEM, _JWT, _AMAZON, _GOOGLE, _GIT, _SLACK, _SERVICE)
