@@ -91,6 +91,7 @@ GUESTS = {
     "pandas",
     "polars",
     "pyarrow",
+    "sqlalchemy",
     "pydantic",
     "attr",
     "attrs",
