@@ -15,18 +15,24 @@ import diskcache
 import joblib
 
 from milepost import Process, Workspace, stage
+from milepost.errors import StageExecutionError
 from milepost.model.rows import ResultRow
 
 COUNT = 100_000
 
 
+STOP = Path(tempfile.gettempdir(), f"milepost-benchmark-stop-{os.getpid()}")  # while it is there the last item fails
+
+
 @stage
-def numbers(count: int = COUNT):
-    return list(range(count))
+def numbers(count: int = COUNT, first: int = 0):
+    return list(range(first, count))
 
 
 @stage(each="numbers")
 def same(number):
+    if number == COUNT - 1 and STOP.exists():
+        raise ValueError("stopped")
     return number
 
 
@@ -46,19 +52,37 @@ def rows() -> list[dict[str, object]]:
 
 
 def items(folder: Path) -> list[dict[str, object]]:
-    """A mapped no-op item, committed in batches; and the same items found done by another run."""
-    with Workspace.open(folder / "items") as workspace:
+    """A mapped no-op item, committed in batches; and the same items found done when their run is resumed.
+
+    Also by other runs: over a collection with one item more at its end, and with one less at its beginning, where no
+    window of items is the same as before, so that each item is looked up by itself.
+    """
+    with Workspace.open(folder / "first") as workspace:
         PROCESS.run({"numbers.count": 1000}, workspace=workspace)  # what is imported once
-        fresh = _seconds(lambda: PROCESS.run(workspace=workspace)) / COUNT
-        # One item more: another collection, so each of the others is looked up in the ledger.
-        found = _seconds(lambda: PROCESS.run({"numbers.count": COUNT + 1}, workspace=workspace)) / COUNT
+    with Workspace.open(folder / "items") as workspace:
+        STOP.touch()
+        fresh = _seconds(lambda: _stopped(workspace)) / COUNT
+        STOP.unlink()
+        resumed = _seconds(lambda: PROCESS.run(workspace=workspace)) / COUNT
+        longer = _seconds(lambda: PROCESS.run({"numbers.count": COUNT + 1}, workspace=workspace)) / COUNT
+        shifted = _seconds(lambda: PROCESS.run({"numbers.first": 1}, workspace=workspace)) / COUNT
     limit = _bare_sqlite(folder / "bare.db")
     peers = {"diskcache": _diskcache(folder / "cache"), "joblib": _joblib(folder / "joblib"), "doit": _doit(folder)}
     hits = {"diskcache": _diskcache_hit(folder / "cache"), "joblib": _joblib_hit(folder / "joblib")}
     return [
         _row("mapped no-op item, committed in batches", fresh, limit, "µs", target="≤ 20 µs", **peers),
-        _row("item found done", found, None, "µs", target="≤ 5 µs", **hits),
+        _row("item found done, on resume", resumed, None, "µs", target="≤ 5 µs", **hits),
+        _row("item found done, in a longer collection", longer, None, "µs", target="≤ 5 µs", **hits),
+        _row("item found done, in a shifted collection", shifted, None, "µs", target="≤ 5 µs", **hits),
     ]
+
+
+def _stopped(workspace: Workspace) -> None:
+    try:
+        PROCESS.run(workspace=workspace)
+    except StageExecutionError:
+        return
+    raise AssertionError("the last item was to fail")
 
 
 def warm(folder: Path) -> list[dict[str, object]]:

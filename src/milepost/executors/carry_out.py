@@ -16,6 +16,7 @@ from milepost.executors.faults import describe, error_text
 from milepost.executors.loop import PrivateLoop
 from milepost.executors.task import Equipment, ItemTask, Notice, Outcome, Parcel, Task, Work
 from milepost.kernel.context import Context, current
+from milepost.model.metrics import metrics_of
 from milepost.store.objects import Objects
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 STOPS = (Cancelled, KeyboardInterrupt)
 GENERATORS = (GeneratorType, AsyncGeneratorType)
-NOT_VALUES = (CoroutineType, *GENERATORS)
+NOT_VALUES = frozenset({CoroutineType, *GENERATORS})  # which have no subclasses
 
 
 def _unobserved(index: int, is_begun: bool) -> None:
@@ -83,6 +84,7 @@ class Carrier:
             value=value,
             unencodable=unencodable,
             seconds=seconds,
+            metrics={**context.metrics, **metrics_of(result)},
         )
 
     def _batch(self, work: Work, task: Task) -> Outcome:
@@ -123,7 +125,7 @@ class Carrier:
             started = perf_counter()
             try:
                 result = begin(index, item)
-                if isinstance(result, NOT_VALUES):
+                if type(result) in NOT_VALUES:
                     result = self._awaited(work, result)
                 packed = pack(result)
             except STOPS:

@@ -56,7 +56,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     run_name: str = ""
 
 
-class ItemTask(msgspec.Struct, frozen=True):
+class ItemTask(msgspec.Struct, frozen=True, gc=False):
     """One item to compute. `digest` is that of its value."""
 
     position: int
@@ -87,7 +87,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[ItemTask, ...] | None = None
 
 
-class ItemOutcome(msgspec.Struct, frozen=True):
+class ItemOutcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one item that was begun. `error` is "ValueError: text"."""
 
     position: int
@@ -124,10 +124,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     cause: str | None = None  # how a worker was lost: "killed by signal 9 (SIGKILL)", "exit code 3", "out of memory"
     rest: tuple[ItemTask, ...] = ()
+    metrics: dict[str, int | float] = {}  # of a whole stage that is done: reported and returned
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """What code that works tells its session: "progress", "log", or "output" (a line a worker printed).
+    """What code that works tells its session: "progress", "metric", "log", or "output" (a line a worker printed).
 
     An "output" has `text`, `stream` ("out" or "err") and `worker` (its number).
     """

@@ -190,7 +190,7 @@ class Numbers:
     odds that two digests are taken for one are below 10**-18.
     """
 
-    def __init__(self, near: int = 1 << 16) -> None:
+    def __init__(self, near: int = 87_000) -> None:
         self._most_near = near
         self._near: dict[bytes, int] = {}
         self._drawers: list[bytearray | None] = [None] * _DRAWERS

@@ -101,7 +101,7 @@ class StageRow(Row, frozen=True, kw_only=True):
     metrics: str = "{}"  # JSON: name -> number, returned under "metrics" or reported on the handle
 
 
-class StepRow(Row, frozen=True, kw_only=True):
+class StepRow(Row, frozen=True, kw_only=True, gc=False):
     """One attempt of one item at one step. At most one per (`run`, `item`, `step`, `attempt`), and it never changes."""
 
     seq: int = 0

@@ -127,11 +127,12 @@ class MappedJob:
         now = SYSTEM.now()
         rows = [self._row(item, now) for item in outcome.items]
         self._trade.recorder.record(*rows)  # before anything is told or handed on
+        put, spent = self._results.put, self._done_windows.spent
         for item, row in zip(outcome.items, rows, strict=True):
             if item.ok and item.packed is not None:
                 self.done += 1
-                self._done_windows.spent(item.position, item.seconds)
-                self._results.put(item.position, item.item, item.packed, item.digest)
+                spent(item.position, item.seconds)
+                put(item.position, item.item, item.packed, item.digest)
             else:
                 self._settle(item, row.status, handed, outcome)
         self._ready.extendleft(reversed(outcome.rest))

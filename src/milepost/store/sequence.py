@@ -78,13 +78,13 @@ class SequenceWriter:
             result = _PICKLE + self._objects.signed_item(result)
         if classes:
             self._classes.update(classes)
-        self._take((item, result, address))
+        self._take(item, result, address)
 
     def extend(self, items: Sequence[Kept], classes: Collection[str]) -> None:
         """Add items as `read_chunk` gave them; `classes` are those in their results."""
         self._classes.update(classes)
-        for each in items:
-            self._take(each)
+        for item, result, address in items:
+            self._take(item, result, address)
 
     def close(self) -> Stored:
         """Store what is left, and the sequence itself."""
@@ -94,14 +94,16 @@ class SequenceWriter:
         index = _encode(_Index(self._chunks, self._counts, list(classes)))
         return self._objects.put_encoded(Encoded(SEQUENCE, (index,), classes))
 
-    def _take(self, kept: Kept) -> None:
-        item, result, _ = kept
+    def _take(self, item: str, result: bytes | None, address: str | None) -> None:
+        pending = self._pending
+        size = len(item)
         if result is not None:
-            self._signed = self._signed or result[:1] == _PICKLE
-            self._pending_bytes += len(result)
-        self._pending_bytes += len(item)
-        self._pending.append(kept)
-        if len(self._pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
+            size += len(result)
+            if result[:1] == _PICKLE:
+                self._signed = True
+        self._pending_bytes += size
+        pending.append((item, result, address))
+        if len(pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
             self._flush()
 
     def _flush(self) -> None:
