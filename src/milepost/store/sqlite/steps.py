@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -13,6 +12,7 @@ from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.kinds import DONE
 from milepost.store.sqlite.columns import Cell, from_integer, page, to_cell, where
+from milepost.store.sqlite.counts import Counts
 from milepost.store.sqlite.done import FORGET, SEQS_MAY_COME_AGAIN, Tail
 from milepost.store.sqlite.queries import fetch, snapshot
 from milepost.store.sqlite.step_cells import CODES, STATUSES, Found, decode, item_cells
@@ -25,16 +25,6 @@ FROM steps
 """
 WORDS = (1, 2, 6)  # where SELECT has run, step and key
 LAST_ATTEMPT = "SELECT max(attempt) FROM steps WHERE item = ? AND step = ? AND run = ?"
-COUNT = "SELECT step, status, count(*) FROM steps INDEXED BY steps_of_run WHERE run = ? GROUP BY step, status"
-# What a later attempt replaced; only items that were tried again are looked at.
-SUPERSEDED = """
-SELECT old.step, old.status, count(*)
-FROM (SELECT DISTINCT run, step, item FROM steps INDEXED BY steps_again WHERE run = ? AND attempt <> 1) AS again
-JOIN steps AS old USING (run, step, item)
-WHERE old.attempt < (SELECT max(attempt) FROM steps AS new
-                     WHERE new.item = old.item AND new.step = old.step AND new.run = old.run)
-GROUP BY old.step, old.status
-"""
 
 
 class Steps:
@@ -43,6 +33,7 @@ class Steps:
     def __init__(self, words: Words) -> None:
         self._words = words
         self._tail = Tail()
+        self._counts = Counts()
 
     def select(
         self,
@@ -94,12 +85,10 @@ class Steps:
     def count(self, connection: apsw.Connection, run: str) -> dict[tuple[str, ProcessingStatus], int]:
         """Items per step and status of their last attempt."""
         with snapshot(connection):
-            run_number = self._words.number(connection, run)
-            counts = Counter({row[:2]: cast(int, row[2]) for row in fetch(connection, COUNT, (run_number,))})
-            counts.subtract({row[:2]: cast(int, row[2]) for row in fetch(connection, SUPERSEDED, (run_number,))})
-            self._words.learn(connection, {which[0] for which in counts})
+            counts = self._counts.of(connection, self._words.number(connection, run))
+            self._words.learn(connection, {step for step, _ in counts})
         texts = self._words.texts()
-        return {(texts[cast(int, n)], STATUSES[cast(int, code)]): count for (n, code), count in counts.items() if count}
+        return {(texts[step], STATUSES[code]): count for (step, code), count in counts.items()}
 
     def delete(self, connection: apsw.Connection, equal: Mapping[str, object]) -> int:
         """Delete steps inside the open transaction; how many."""

@@ -1,0 +1,62 @@
+"""Steps of a run by name and status: who asks again, as a live table does, has only those since counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+import apsw
+
+from milepost.store.sqlite.queries import fetch
+
+Counted = Mapping[tuple[int, int], int]  # by step (words.id) and status
+
+MARKS = "SELECT drops, coalesce((SELECT max(seq) FROM steps), 0) FROM meta"
+COUNT = """
+SELECT step, status, count(*) FROM steps INDEXED BY steps_of_run
+WHERE run = ? AND seq > ? AND seq <= ? GROUP BY step, status
+"""
+# What a later attempt replaced; only items that were tried again are looked at.
+SUPERSEDED = """
+SELECT old.step, old.status, count(*)
+FROM (SELECT DISTINCT run, step, item FROM steps INDEXED BY steps_again WHERE run = ? AND attempt <> 1) AS again
+JOIN steps AS old USING (run, step, item)
+WHERE old.attempt < (SELECT max(attempt) FROM steps AS new
+                     WHERE new.item = old.item AND new.step = old.step AND new.run = old.run)
+GROUP BY old.step, old.status
+"""
+
+
+class _Seen(NamedTuple):
+    drops: int  # while it stays, recorded steps stay and seqs grow
+    seq: int
+    counted: Counted
+
+
+class Counts:
+    """What this process has counted. A thread that comes in between counts the same again, to the same end."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, _Seen] = {}
+
+    def of(self, connection: apsw.Connection, run: int) -> Counted:
+        """Items by step and the status of their last attempt; in a transaction."""
+        counts = Counter(self._attempts(connection, run))
+        counts.subtract(_counted(connection, SUPERSEDED, (run,)))
+        return {which: count for which, count in counts.items() if count}
+
+    def _attempts(self, connection: apsw.Connection, run: int) -> Counted:
+        drops, newest = cast("tuple[int, int]", fetch(connection, MARKS)[0])
+        seen = self._seen.get(run)
+        if seen is None or seen.drops != drops:
+            seen = _Seen(drops, 0, {})
+        counts = Counter(seen.counted)
+        counts.update(_counted(connection, COUNT, (run, seen.seq, newest)))
+        self._seen[run] = _Seen(drops, newest, counts)
+        return counts
+
+
+def _counted(connection: apsw.Connection, sql: str, bound: tuple[int, ...]) -> dict[tuple[int, int], int]:
+    rows = cast("list[tuple[int, int, int]]", fetch(connection, sql, bound))
+    return {(step, status): count for step, status, count in rows}
