@@ -7,8 +7,9 @@ from contextvars import copy_context
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from milepost.errors import Cancelled, ProgressError
+from milepost.errors import Cancelled, InvalidDataError, ProgressError
 from milepost.kernel.context import Context, current
+from milepost.model.metrics import checked_metric
 from milepost.model.status import RunState, StageState
 
 P = ParamSpec("P")
@@ -44,6 +45,26 @@ class Stage:
         fraction = float(done) if total is None else (done / total if total else 1.0)
         self._notify("progress", {"fraction": min(fraction, 1.0), "message": message})
         self.check()
+
+    def metric(self, name: str, value: float) -> None:
+        """Report a number of this stage: kept with its result, compared between runs. A name's last value counts.
+
+        Raises InvalidDataError for what is no finite number, and where items are computed: a metric is of a stage.
+
+        Example:
+            >>> Stage("train").metric("accuracy", 0.93)
+        """
+        number = checked_metric(name, value)
+        if self.item is not None:
+            raise InvalidDataError(
+                f"stage {self.name!r} works on items one by one, and metric {name!r} would be of a single one: "
+                "report it from the stage that takes the result of all",
+                stage=self.name,
+                metric=name,
+            )
+        if self._context is not None:
+            self._context.metrics[name] = number
+            self._notify("metric", {"name": name, "value": number})
 
     def log(self, text: str, level: str = "INFO") -> None:
         """Write one line to the run's log."""
@@ -94,6 +115,10 @@ class Run:
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Say how far the stage that runs now is; see `Stage.progress`."""
         self.stage.progress(done, total, message)
+
+    def metric(self, name: str, value: float) -> None:
+        """Report a number of the stage that runs now; see `Stage.metric`."""
+        self.stage.metric(name, value)
 
     def log(self, text: str, level: str = "INFO") -> None:
         """Write one line to the run's log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -12,6 +13,7 @@ from milepost.kernel import host
 from milepost.kernel.clock import SYSTEM
 from milepost.model.fingerprint.code import find_class, with_texts
 from milepost.model.fingerprint.parts import dump_parts, texts_by_digest
+from milepost.model.metrics import dump_metrics, load_metrics
 from milepost.model.redaction import redact
 from milepost.model.rows import EventRow, PartsRow, ResultRow, Row, SourceRow, StageRow
 from milepost.model.status import StageState
@@ -31,6 +33,7 @@ class Board:
         self._recorder = opened.recorder
         self._lock = threading.RLock()
         self._began: dict[str, float] = {}
+        self._measuring: dict[str, int] = {}  # the attempt whose metrics a row shows
         self._earlier: dict[str, list[StageRow]] = {}
         self._rows = {
             name: StageRow(
@@ -68,6 +71,7 @@ class Board:
             reason=plan.reason,
             address=result.address,
             reused_from=result.run,
+            metrics=result.metrics,
             ended=SYSTEM.now(),
             seconds=0.0,
             items_total=items,
@@ -100,7 +104,9 @@ class Board:
                 self._observe(job.told(row))
 
     def noticed(self, notice: Notice) -> None:
-        """Code that works said how far it is."""
+        """Code that works said how far it is, or reported a number."""
+        if notice.kind == "metric":
+            return self._measured(notice)
         fraction, message = notice.payload.get("fraction"), notice.payload.get("message")
         if notice.kind != "progress" or not isinstance(fraction, float):
             return
@@ -110,6 +116,17 @@ class Board:
                 seen = max(fraction, row.progress or 0.0)
                 said = str(message) if message is not None else row.message
                 self._observe(msgspec.structs.replace(row, progress=seen, message=said))
+
+    def _measured(self, notice: Notice) -> None:
+        """Show what the attempt at hand reported so far; what counts comes with its result."""
+        with self._lock:
+            row = self._rows[notice.stage]
+            if row.state is StageState.RUNNING and notice.item is None:
+                is_same = self._measuring.get(notice.stage) == notice.attempt
+                self._measuring[notice.stage] = notice.attempt
+                seen = load_metrics(row.metrics) if is_same else {}
+                seen[str(notice.payload["name"])] = cast("float", notice.payload["value"])
+                self._observe(msgspec.structs.replace(row, metrics=dump_metrics(seen)))
 
     def sampled(self) -> None:
         """Note the memory of this process and its workers at the stages that run."""
@@ -135,6 +152,7 @@ class Board:
             reason=reason,
             address=ending.upstream.address,
             progress=1.0,
+            metrics=dump_metrics(ending.metrics),
             **self._ended(job.plan.stage),
         )
 
@@ -146,6 +164,7 @@ class Board:
         self._record(
             job.plan.stage,
             state=StageState.FAILED,
+            metrics="{}",  # no attempt of it came to an end
             error=str(failure),
             traceback=redact(str(traceback)) if traceback else None,
             **self._ended(job.plan.stage),

@@ -40,6 +40,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     items_reused: int = 0
     reused_seconds: float = 0.0  # what the reused items took when they were done, summed
+    metrics: dict[str, int | float] = {}
 
 
 class Job(Protocol):
@@ -133,10 +134,11 @@ def _ending(outcome: Outcome) -> Ending:
             seconds=outcome.seconds,
             is_reusable=False,
             note=f"its result cannot be stored, so it is not reusable: {outcome.unencodable}",
+            metrics=outcome.metrics,
         )
     stored = outcome.stored
     upstream = Upstream(digest=stored.address, address=stored.address, classes=stored.classes)
-    return Ending(upstream=upstream, size_bytes=stored.size_bytes, seconds=outcome.seconds)
+    return Ending(upstream=upstream, size_bytes=stored.size_bytes, seconds=outcome.seconds, metrics=outcome.metrics)
 
 
 def refusal(stage: str, outcome: Outcome) -> StageExecutionError:

@@ -15,6 +15,7 @@ from milepost.kernel.clock import SYSTEM
 from milepost.kernel.handles import Run
 from milepost.kernel.signals import StopSignals
 from milepost.kernel.workspace import Workspace
+from milepost.model.metrics import dump_metrics
 from milepost.model.rows import ResultRow
 from milepost.model.status import StageState
 from milepost.process.board import Board
@@ -232,6 +233,7 @@ class Runner:
                 size_bytes=ending.size_bytes,
                 at=SYSTEM.now(),
                 classes=ending.upstream.classes,
+                metrics=dump_metrics(ending.metrics),
             )
         self.board.completed(job, ending, result, note)
         if ending.upstream.address is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from milepost.model.comparison.figures import figures
 from milepost.model.status import RunState
 from milepost.terminal.sentences import state_in_words
 from milepost.terminal.style import STATE_STYLES, Screen, Style
@@ -97,6 +98,7 @@ def detail_page(detail: RunDetail, screen: Screen, now: float) -> list[str]:
     if detail.stages:
         lines += ["", *stages_table(detail.stages, screen)]
     lines += _error_lines(detail, screen)
+    lines += _metric_lines(detail, screen)
     lines += _decision_lines(detail, screen)
     lines += _session_lines(detail, screen, now)
     return lines
@@ -118,6 +120,16 @@ def _error_lines(detail: RunDetail, screen: Screen) -> list[str]:
             lines += ["", screen.paint("error", Style.RED) + first.removeprefix("error"), *rest]
             lines += [f"  {safe(line)}" for line in (stage.traceback or "").expandtabs(4).splitlines()]
     return lines
+
+
+def _metric_lines(detail: RunDetail, screen: Screen) -> list[str]:
+    rows = [
+        [Cell(f"{safe(stage.stage)}.{safe(name)}"), Cell(figures([value])[0])]
+        for stage in detail.stages
+        for name, value in stage.metrics.items()
+    ]
+    columns = (Column("metric", least=12), Column("value", right=True))
+    return ["", *lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour, indent=2)] if rows else []
 
 
 def _decision_lines(detail: RunDetail, screen: Screen) -> list[str]:

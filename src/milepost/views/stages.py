@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct, json
 
+from milepost.model.metrics import load_metrics
 from milepost.model.progress import fraction
 from milepost.model.rows import EventRow, StageRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
@@ -40,6 +41,7 @@ class StageView(View, frozen=True, kw_only=True):
     traceback: str | None = None
     memory_bytes: int | None = None
     key: str | None = None
+    metrics: dict[str, int | float] = {}
 
     @property
     def is_done(self) -> bool:
@@ -83,6 +85,7 @@ def stage_view(
         traceback=row.traceback,
         memory_bytes=row.memory_bytes,
         key=row.key,
+        metrics=load_metrics(row.metrics),
     )
 
 

@@ -154,6 +154,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     error: str | None
     traceback: str | None
     seconds: float
+    metrics: dict[str, int | float]
 
 
 def broken_to_wire(error: WorkerError) -> bytes:
@@ -187,6 +188,7 @@ def outcome_to_wire(outcome: Outcome) -> bytes:
             outcome.error,
             outcome.traceback,
             outcome.seconds,
+            outcome.metrics,
         )
     )
 
@@ -207,6 +209,7 @@ def outcome_from_wire(sent: bytes, task: Task) -> Outcome:
         error=report.error,
         traceback=report.traceback,
         seconds=report.seconds,
+        metrics=report.metrics,
     )
 
 
