@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from milepost.kernel.handles import Stage as Stage
     from milepost.kernel.workspace import Workspace as Workspace
     from milepost.process.definition import Process as Process
+    from milepost.process.handler import ProcessStageHandler as ProcessStageHandler
     from milepost.process.stages import stage as stage
 
     File = str  # so that `path: File = "orders.csv"` passes a type checker
@@ -28,13 +29,25 @@ _HOMES = {
     "Meta": "msgspec",
     "MilepostError": "milepost.errors",
     "Process": "milepost.process.definition",
+    "ProcessStageHandler": "milepost.process.handler",
     "Run": "milepost.kernel.handles",
     "Stage": "milepost.kernel.handles",
     "Workspace": "milepost.kernel.workspace",
     "stage": "milepost.process.stages",
 }
 
-__all__ = ["Cancelled", "File", "Meta", "MilepostError", "Process", "Run", "Stage", "Workspace", "stage"]
+__all__ = [
+    "Cancelled",
+    "File",
+    "Meta",
+    "MilepostError",
+    "Process",
+    "ProcessStageHandler",
+    "Run",
+    "Stage",
+    "Workspace",
+    "stage",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,11 @@ are all the memory it takes. Items that earlier sessions did are never observed,
 
 from __future__ import annotations
 
+import math
+
 import msgspec
+
+from milepost.errors import ProgressError
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -70,3 +74,18 @@ def fraction(*, done: float, total: float | None, told: float | None = None) -> 
     if total <= 0:
         return 1.0
     return min(max(done / total, 0.0), 1.0)
+
+
+def told_fraction(where: str, progress: object) -> float:
+    """A number from 0 to 1, more counts as 1. Raises ProgressError for what is no number, or negative."""
+    try:
+        if isinstance(progress, str | bytes | bool):
+            raise TypeError
+        number = float(progress)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise ProgressError(
+            f"stage {where!r}: progress is a number from 0 to 1, not {progress!r:.80}", stage=where
+        ) from None
+    if not math.isfinite(number) or number < 0:
+        raise ProgressError(f"stage {where!r}: progress is a number from 0 to 1, not {number}", stage=where)
+    return min(number, 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
+from collections.abc import Mapping
 
 import msgspec
 
@@ -100,20 +101,15 @@ class RunUnderway:
 
         Times follow from the state: `started` when it begins to run, `ended` and `seconds` when it stops.
         """
-        now = SYSTEM.now()
-        known = self.stages.get(name) or StageRow(
-            run=self.id,
-            stage=name,
-            epoch=self.epoch,
-            process=self.run.process,
-            state=StageState.PENDING,
-            position=len(self.stages),
-        )
-        changes = {**self._times(name, known, changes.get("state", known.state), now), **changes}
-        row = msgspec.structs.replace(known, seq=0, epoch=self.epoch, **changes)
-        self.record(row, *others, durable=row.state is StageState.COMPLETED)
-        self.stages[name] = row
-        return row
+        self.record_stages({name: changes}, *others)
+        return self.stages[name]
+
+    def record_stages(self, changes: Mapping[str, Mapping[str, object]], *others: Row, durable: bool = False) -> None:
+        """Commit several stages' changed rows together with `others`; see `stage`."""
+        rows = {name: self._changed(name, fields, number) for number, (name, fields) in enumerate(changes.items())}
+        completed = any(row.state is StageState.COMPLETED for row in rows.values())
+        self.record(*rows.values(), *others, durable=durable or completed)
+        self.stages.update(rows)
 
     def log(self, text: str, *, stage: str | None = None, level: str = "INFO") -> None:
         """One line in the run's log."""
@@ -177,6 +173,18 @@ class RunUnderway:
         if missing:
             return RunState.INTERRUPTED, f"the program ended before {', '.join(missing)} was done"
         return RunState.COMPLETED, None
+
+    def _changed(self, name: str, fields: Mapping[str, object], number: int) -> StageRow:
+        known = self.stages.get(name) or StageRow(
+            run=self.id,
+            stage=name,
+            epoch=self.epoch,
+            process=self.run.process,
+            state=StageState.PENDING,
+            position=len(self.stages) + number,
+        )
+        changes = {**self._times(name, known, fields.get("state", known.state), SYSTEM.now()), **fields}
+        return msgspec.structs.replace(known, seq=0, epoch=self.epoch, **changes)
 
     def _times(self, name: str, known: StageRow, state: object, now: float) -> dict[str, object]:
         if state is StageState.RUNNING and (known.state is not StageState.RUNNING or known.epoch != self.epoch):

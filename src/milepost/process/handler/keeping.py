@@ -1,0 +1,139 @@
+"""What every call of a handler has in common: who may call, in which process, and that it is recorded."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from milepost.errors import DefinitionError, ProcessManagementError
+from milepost.kernel.clock import SYSTEM
+from milepost.kernel.workspace import Workspace
+from milepost.model import stage_events as facts
+from milepost.model.redaction import redact, redact_value
+from milepost.model.rows import Row
+from milepost.model.shortening import shortened
+from milepost.model.stage_config import ProcessSpec, read_config
+from milepost.model.stage_machine import StageMachine
+from milepost.model.stage_standing import StageStanding
+from milepost.process.handler.journal import Journal
+from milepost.process.underway import RunUnderway
+from milepost.store.objects import Objects
+
+StageName = str | int  # a stage is meant by its name or by its sequence number
+StageDict = dict[str, object]
+
+
+class DecisionKeeper(Protocol):
+    """What a handler asks of its process manager."""
+
+    def attach(self, underway: RunUnderway, *, load: bool = False) -> None:
+        """Record in this run from now on; `load`: take up its decisions."""
+
+    def register_stages(self, config: Mapping[str, object]) -> None:
+        """Know the stages and decisions of a CONFIG."""
+
+    def record_decisions(
+        self, stage: StageName, values: Mapping[str, object], *, note: str | None = None, source: str = "chosen"
+    ) -> None:
+        """Record decisions of a stage."""
+
+    def set_result(self, stage: StageName, result: object) -> None:
+        """This is the stage's result."""
+
+
+class Keeping:
+    """The hold on one process: its configuration, its journal, one call at a time."""
+
+    def __init__(
+        self,
+        process_manager: DecisionKeeper | None = None,
+        config: Mapping[str, object] | None = None,
+        *,
+        workspace: Workspace | None = None,
+    ) -> None:
+        if config is not None and not isinstance(config, Mapping):
+            raise DefinitionError(f"a CONFIG is a mapping with 'stages', not {type(config).__name__}")
+        self.process_manager = process_manager
+        self.config: Mapping[str, object] = config if config is not None else {}
+        self._given_spec: ProcessSpec | None = None if config is None else read_config(config)
+        self._blank = StageMachine("", self._given_spec or ProcessSpec(stages={}))
+        self._workspace = workspace
+        self._journal: Journal | None = None
+        self._lock = threading.RLock()
+        if process_manager is not None and config is not None:
+            process_manager.register_stages(config)
+
+    @property
+    def initialized(self) -> bool:
+        """Whether there is a process."""
+        return self._journal is not None
+
+    @property
+    def current_process_id(self) -> str | None:
+        """The id of the process, which is the id of its run; None before there is one."""
+        return None if self._journal is None else self._journal.underway.id
+
+    @property
+    def run_name(self) -> str | None:
+        """The two words that `milepost ls` calls it by."""
+        return None if self._journal is None else self._journal.underway.run.name
+
+    @property
+    def underway(self) -> RunUnderway | None:
+        """The run, for what records in it too."""
+        return None if self._journal is None else self._journal.underway
+
+    @property
+    def stages(self) -> dict[str, StageDict]:
+        """Every stage as a dict of the documented shape, which changes as the stage does."""
+        return {name: standing.document for name, standing in self._machine.stages.items()}
+
+    @property
+    def _machine(self) -> StageMachine:
+        return self._blank if self._journal is None else self._journal.machine
+
+    def _open_journal(self) -> Journal:
+        journal = self._journal
+        if journal is None:
+            raise ProcessManagementError("there is no process yet: call initialize_process or open_process first")
+        if journal.underway.is_over:
+            raise ProcessManagementError(
+                f"process {journal.underway.id} was closed: go on with it by open_process({journal.underway.id!r})"
+            )
+        if os.getpid() != journal.pid:
+            raise ProcessManagementError(
+                f"process {journal.underway.id} is carried out by process {journal.pid}, this is a child of it: "
+                "hand what is to be recorded to the parent"
+            )
+        return journal
+
+    @contextmanager
+    def _call(self) -> Iterator[tuple[Journal, StageMachine, float]]:
+        """One call: the journal to write in, the state before it, and the time."""
+        with self._lock:
+            journal = self._open_journal()
+            yield journal, journal.machine, SYSTEM.now()
+
+    def _happen(self, happened: list[facts.Fact], *others: Row, durable: bool = False) -> None:
+        if happened:
+            self._open_journal().commit(happened, *others, durable=durable)
+
+    def _standing(self, stage: StageName) -> StageStanding:
+        return self._machine.find(stage)
+
+    @property
+    def _objects(self) -> Objects:
+        return self._open_journal().underway.objects
+
+
+def harmless(text: object) -> str:
+    """A message as it is recorded: bounded, and without secrets."""
+    return "" if text is None else redact(shortened(str(text)))
+
+
+def plain(metadata: object) -> object:
+    """Metadata as JSON holds it, without secrets."""
+    return None if metadata is None else redact_value("metadata", metadata)[0]

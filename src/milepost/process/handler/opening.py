@@ -1,0 +1,53 @@
+"""From nothing, or from what an earlier session recorded, to a process under way."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from milepost.errors import InvalidDataError
+from milepost.kernel.clock import SYSTEM
+from milepost.kernel.workspace import Workspace
+from milepost.model.decision import Choice, DecisionPoint
+from milepost.model.rows import DecisionRow
+from milepost.model.stage_config import LONGEST_NAME, ProcessSpec
+from milepost.process.handler.journal import Founding, Journal, read_founding
+from milepost.process.recording import decision_row
+
+
+def new_process(name: str, description: str, spec: ProcessSpec, workspace: Workspace, *, keeper: bool) -> Journal:
+    """A new process; `keeper`: a manager records its decisions, else the defaults are recorded here."""
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
+        raise InvalidDataError(f"a process's name is a text of 1 to {LONGEST_NAME} characters, not {name!r:.80}")
+    founding = Founding(name=name, description=description, program=_program(), spec=spec)
+    process_id = new_process_id()
+    defaults = [] if keeper else list(_defaults(process_id, spec, workspace))
+    return Journal.begin(founding, workspace, process_id, defaults)
+
+
+def known_process(words: str, spec: ProcessSpec | None, workspace: Workspace) -> Journal:
+    """The process of this id or run name, as it was told; `spec`: its stages as they are configured today."""
+    run, founding = read_founding(workspace.store, words)
+    if spec is not None:
+        founding = Founding(name=founding.name, description=founding.description, program=founding.program, spec=spec)
+    return Journal.take_up(run, founding, workspace)
+
+
+def new_process_id() -> str:
+    """`proc_%Y%m%d%H%M%S_` and eight hexadecimal digits, in UTC."""
+    return f"proc_{datetime.fromtimestamp(SYSTEM.now(), UTC):%Y%m%d%H%M%S}_{secrets.token_hex(4)}"
+
+
+def _defaults(process_id: str, spec: ProcessSpec, workspace: Workspace) -> Iterator[DecisionRow]:
+    for stage in spec.stages.values():
+        for name, default in stage.decisions.items():
+            point = DecisionPoint(stage=stage.name, name=name, default=default)
+            yield decision_row(process_id, Choice(point=point, value=default, source="default"), workspace.objects)
+
+
+def _program() -> str | None:
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    return str(Path(path).resolve()) if path else None

@@ -1,0 +1,61 @@
+"""What a stage or substage leaves behind: stored when it can be, kept in the process and said so when not."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import TypedDict
+
+from milepost.errors import ObjectError
+from milepost.model.redaction import redact
+from milepost.model.shortening import shortened
+from milepost.store.objects import Objects
+
+
+class Left(TypedDict, total=False):
+    """The fields of `Ended`."""
+
+    address: str | None
+    packed: bytes | None
+    unstored: str | None
+    result: object
+
+
+def store_result(objects: Objects, result: object) -> Left:
+    """The result as one object. What no codec can hold, and what the disk refuses, stays in this process."""
+    if result is None:
+        return {}
+    try:
+        return {"address": objects.put(result).address, "result": result}
+    except ObjectError as error:
+        return {"unstored": redact(shortened(str(error))), "result": result}
+
+
+def pack_result(objects: Objects, result: object) -> Left:
+    """The result of a substage: inline when it is small."""
+    if result is None:
+        return {}
+    try:
+        packed = objects.pack(result)
+    except ObjectError as error:
+        return {"unstored": redact(shortened(str(error))), "result": result}
+    return {"packed": packed.result, "address": packed.address, "result": result}
+
+
+def error_of(result: object) -> tuple[str, str | None]:
+    """What went wrong, in words, and where: what the result says, else the exception that is being handled."""
+    error = sys.exception() if sys.version_info >= (3, 11) else None
+    said = _said(result)
+    if error is None or not isinstance(error, Exception):
+        return said or "failed, and nobody said why", None
+    where = redact(shortened("".join(traceback.format_exception(error))))
+    return said or redact(shortened(f"{type(error).__name__}: {error}")), where
+
+
+def _said(result: object) -> str:
+    if isinstance(result, Mapping):
+        for name in ("error", "error_message"):
+            if result.get(name):
+                return redact(shortened(str(result[name])))
+    return redact(shortened(result)) if isinstance(result, str) else ""
