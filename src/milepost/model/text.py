@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # C0 and C1 controls, what reorders or hides text, separators that break a line, and lone surrogates.
 _ACTING = re.compile(
@@ -44,6 +45,32 @@ def clip(text: str, columns: int) -> str:
     while kept and width(kept) > columns - 1:
         kept = kept[:-1]
     return kept + "…" if columns > 0 else ""
+
+
+def clip_apart(texts: Sequence[str], columns: Sequence[int]) -> list[str]:
+    """The texts, each cut to its columns; what would be cut before it differs from the others begins later.
+
+    Example:
+        >>> clip_apart(["/data/2024/january.csv", "/data/2024/february.csv"], [12, 12])
+        ['…january.csv', '…february.c…']
+    """
+    wide = [at for at, text in enumerate(texts) if width(text) > columns[at]]
+    if not wide:
+        return list(texts)
+    start = _before_difference(texts, min(columns[at] for at in wide))
+    begun = {at: f"…{texts[at][start:]}" for at in wide if start}
+    return [clip(begun.get(at, text), columns[at]) for at, text in enumerate(texts)]
+
+
+def _before_difference(texts: Sequence[str], columns: int) -> int:
+    """Where to begin so that the difference is seen: 0 while it is in the first half, else at a word before it."""
+    first, last = min(texts), max(texts)
+    shared = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    if first == last or shared <= columns // 2:
+        return 0
+    words = [found.end() for found in re.finditer(r"[\s/,.:;=_\-\[{(\"']", first[:shared])]
+    near = [at for at in words if at > shared - columns // 3]
+    return near[0] if near else shared
 
 
 def duration(seconds: float | None) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from milepost.kernel.alive import Seen, look, working_seconds
-from milepost.model.comparison.subjects import Subject, Value
+from milepost.model.comparison.subjects import UNKNOWN, Subject, Value
 from milepost.model.fingerprint.parts import load_parts
 from milepost.model.folding import fold_stages
 from milepost.model.rows import DecisionRow, EventRow, PartsRow, ResultRow, Row, RunRow, SessionRow, StageRow
@@ -28,9 +28,9 @@ class _Saved(msgspec.Struct):
 def read_subjects(store: Store, lock_folder: Path, runs: Sequence[RunRow], *, now: float) -> list[Subject]:
     """What there is to compare about these runs, in their order, each labelled with the run's name."""
     ids = list(dict.fromkeys(run.id for run in runs))
-    sessions = _grouped(rows_of(store, SessionRow, "run", ids))
-    decisions = _grouped(rows_of(store, DecisionRow, "run", ids))
-    written = _grouped(rows_of(store, StageRow, "run", ids))
+    sessions = grouped(rows_of(store, SessionRow, "run", ids), lambda row: row.run)
+    decisions = grouped(rows_of(store, DecisionRow, "run", ids), lambda row: row.run)
+    written = grouped(rows_of(store, StageRow, "run", ids), lambda row: row.run)
     subjects: list[Subject] = []
     for run in runs:
         mine = sessions.get(run.id, [])
@@ -39,6 +39,7 @@ def read_subjects(store: Store, lock_folder: Path, runs: Sequence[RunRow], *, no
         subjects.append(
             Subject(
                 label=run.name,
+                process=run.process,
                 decisions=current_values(decisions.get(run.id, ())),
                 scenario=run.scenario,
                 run=run,
@@ -65,13 +66,16 @@ def current_rows(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], DecisionR
 
 def current_values(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], Value]:
     """The decisions that count, as values to compare."""
-    return {path: Value(row.value, row.address) for path, row in current_rows(rows).items()}
+    return {
+        path: Value(row.value, UNKNOWN if row.is_redacted else row.address) for path, row in current_rows(rows).items()
+    }
 
 
-def _grouped(rows: Iterable[R]) -> dict[str, list[R]]:
+def grouped(rows: Iterable[R], of: Callable[[R], str]) -> dict[str, list[R]]:
+    """The rows under what `of` says of them, in their order."""
     groups: dict[str, list[R]] = {}
     for row in rows:
-        groups.setdefault(row.run, []).append(row)  # type: ignore[attr-defined]
+        groups.setdefault(of(row), []).append(row)
     return groups
 
 
@@ -104,7 +108,7 @@ def _told_apart(
     known = dict(subject.decisions)
     for row in masked:
         parts = digests.get(keys.get((row.run, row.stage)) or "", {})
-        known[row.stage, row.name] = Value(row.value, parts.get(f"decision:{row.name}", row.value))
+        known[row.stage, row.name] = Value(row.value, parts.get(f"decision:{row.name}", UNKNOWN))
     return msgspec.structs.replace(subject, decisions=known)
 
 

@@ -9,7 +9,9 @@ import msgspec
 
 from milepost.model.comparison.lines import Comparison, compare_subjects
 from milepost.model.rows import RunRow
+from milepost.process.comparing import find_subjects, newest_subjects
 from milepost.process.subjects import read_subjects
+from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 
 
@@ -22,6 +24,18 @@ def compare_runs(
         pairs = zip(subjects, labels, strict=True)
         subjects = [msgspec.structs.replace(subject, label=label) for subject, label in pairs]
     return compare_subjects(subjects)
+
+
+def compare_named(
+    store: Store, objects: Objects, lock_folder: Path, words: Sequence[str], *, process: str | None, now: float
+) -> Comparison:
+    """What these words mean side by side: runs by name, id or "last", and scenarios. Raises as `find_subjects`."""
+    return compare_subjects(find_subjects(store, objects, lock_folder, words, process=process, now=now))
+
+
+def compare_newest(store: Store, lock_folder: Path, count: int, *, process: str | None, now: float) -> Comparison:
+    """The newest runs side by side, the oldest of them first."""
+    return compare_subjects(newest_subjects(store, lock_folder, count, process=process, now=now))
 
 
 def comparison_document(comparison: Comparison, *, everything: bool = False) -> dict[str, object]:
@@ -43,12 +57,8 @@ def comparison_document(comparison: Comparison, *, everything: bool = False) -> 
         },
         "metrics": {line.path: by_column(line.values) for line in comparison.metrics if line.differs or everything},
         "stages": {
-            line.path: by_column(
-                [
-                    None if state is None else {"state": state, "seconds": seconds}
-                    for state, seconds in zip(line.states, line.seconds, strict=True)
-                ]
-            )
+            line.path: by_column([state and {"state": state, "seconds": seconds} for state, seconds in pairs])
             for line in comparison.stages
+            for pairs in (zip(line.states, line.seconds, strict=True),)
         },
     }

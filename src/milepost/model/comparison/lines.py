@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from milepost.model.comparison.subjects import Number, Subject, Value, unique_labels
+from milepost.model.comparison.subjects import UNKNOWN, Number, Subject, Value, identity, unique_labels
 from milepost.model.rows import StageRow
 from milepost.model.status import RunState, StageState
 
@@ -23,10 +23,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     label: str
+    process: str | None = None
     scenario: str | None = None
     run: str | None = None
     id: str | None = None
-    process: str | None = None
     state: RunState | None = None
     cause: str | None = None
     created_at: datetime | None = None
@@ -91,14 +91,14 @@ def compare_subjects(subjects: Sequence[Subject]) -> Comparison:
 def _column(subject: Subject, label: str) -> Column:
     run = subject.run
     if run is None:
-        return Column(label=label, scenario=subject.scenario)
+        return Column(label=label, process=subject.process, scenario=subject.scenario)
     stages = [row for row in subject.stages if row.parent is None]
     return Column(
         label=label,
         scenario=subject.scenario,
         run=run.name,
         id=run.id,
-        process=run.process,
+        process=subject.process,
         state=subject.state,
         cause=subject.cause,
         created_at=datetime.fromtimestamp(run.created, UTC),
@@ -164,30 +164,22 @@ def _entry(values: Mapping[str, msgspec.Raw] | None, name: str) -> Value | None:
 
 def _line(path: str, values: Sequence[Value | None]) -> DecisionLine:
     texts = tuple(value and value.text for value in values)
-    same = [value and (value.identity or _canonical(value.text)) for value in values]
-    if len(set(same)) == 1:
+    same = [value and identity(value) for value in values]
+    known = set(same) - {UNKNOWN}
+    if len(known) <= 1 and not (None in known and UNKNOWN in same):
         return DecisionLine(path=path, values=texts, differs=False)
     return DecisionLine(path=path, values=_told_apart(texts, same), differs=True)
-
-
-def _canonical(text: str) -> str:
-    """JSON in which the order of an object's entries does not count."""
-    if "{" not in text:
-        return text
-    return msgspec.json.encode(msgspec.json.decode(text), order="deterministic").decode()
 
 
 def _told_apart(texts: Texts, same: Sequence[str | None]) -> Texts:
     """Masked values and previews that look alike but are not the same get a number."""
     looks: dict[str, list[str]] = {}
-    for text, identity in zip(texts, same, strict=True):
-        if text is not None and identity is not None and identity not in looks.setdefault(text, []):
-            looks[text].append(identity)
+    for text, one in zip(texts, same, strict=True):
+        if text is not None and one and one not in looks.setdefault(text, []):
+            looks[text].append(one)
     return tuple(
-        _numbered(text, looks[text].index(identity) + 1)
-        if text is not None and identity is not None and len(looks[text]) > 1
-        else text
-        for text, identity in zip(texts, same, strict=True)
+        _numbered(text, looks[text].index(one) + 1) if text is not None and one and len(looks[text]) > 1 else text
+        for text, one in zip(texts, same, strict=True)
     )
 
 

@@ -13,11 +13,28 @@ from milepost.model.status import RunState
 Number = int | float
 
 
+UNKNOWN = ""  # the identity of a masked value that cannot be told from others
+
+
 class Value(NamedTuple):
     """A decision's value. `text` is JSON; where that is masked or a preview, `identity` tells it from others."""
 
     text: str
     identity: str | None = None
+
+
+def identity(value: Value) -> str:
+    """What is the same for equal values: the order of an object's entries does not count.
+
+    Example:
+        >>> identity(Value('{"b":1,"a":2}')) == identity(Value('{"a":2,"b":1}'))
+        True
+    """
+    if value.identity is not None:
+        return value.identity
+    if "{" not in value.text:
+        return value.text
+    return msgspec.json.encode(msgspec.json.decode(value.text), order="deterministic").decode()
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +45,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
     label: str
     decisions: Mapping[tuple[str, str], Value]  # (stage, name), in the order they were recorded
+    process: str | None = None
     scenario: str | None = None
     run: RunRow | None = None
     state: RunState | None = None

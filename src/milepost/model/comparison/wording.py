@@ -14,6 +14,7 @@ from milepost.model.status import StageState
 from milepost.model.text import duration, safe
 
 ABSENT = "-"
+_BRIEF = ("process", "scenario", "run", "cause", "took", "stages reused", "items failed")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +53,28 @@ def sections(
         _section("stages", [_stage(line) for line in comparison.stages], everything),
     ]
     return [section for section in made if section.rows or section.alike]
+
+
+def turned(found: Sequence[Section], *, everything: bool = False) -> list[tuple[str, Row]]:
+    """The rows as columns with their titles, where each subject is a line: what was decided and came of it first.
+
+    Without `everything` only what a line has room for: no time of each stage, no state that is the same for all.
+    """
+    by_title = {section.title: section.rows for section in found}
+    facts = [
+        row
+        for row in by_title.get("", ())
+        if everything or row.label in _BRIEF or (row.label == "state" and row.differs)
+    ]
+    stages = [(f"stage {row.label}", row) for row in by_title.get("stages", ())] if everything else []
+    named = [*by_title.get("decisions", ()), *by_title.get("metrics", ()), *facts]
+    return [*((row.label, row) for row in named), *stages]
+
+
+def alike(found: Sequence[Section]) -> str:
+    """What was left out, in words; "" for nothing."""
+    counts = [f"{it.alike:,} {it.title.removesuffix('s') if it.alike == 1 else it.title}" for it in found if it.alike]
+    return f"the same in all: {', '.join(counts)}" if counts else ""
 
 
 def labels(comparison: Comparison) -> list[str]:
