@@ -114,6 +114,23 @@ def results_without_a_sync() -> None:
     Recorder.record = soft
 
 
+def run_forgotten_before_its_results() -> None:
+    """gc drops a run's row first: what is left of it is then found by nobody."""
+    from milepost.model.rows import RunRow
+    from milepost.process import collecting
+
+    forget = collecting.forget
+
+    def run_first(store, runs):
+        alone = collecting._keys_of_none_else(store, runs)
+        for run in runs:
+            store.drop(RunRow, id=run.id)
+        collecting._keys_of_none_else = lambda store, runs: alone
+        forget(store, runs)
+
+    collecting.forget = run_first
+
+
 PLANTS = {
     plant.__name__: plant
     for plant in (
@@ -125,5 +142,6 @@ PLANTS = {
         no_fsync_of_the_folder,
         sync_that_changes_no_page,
         results_without_a_sync,
+        run_forgotten_before_its_results,
     )
 }

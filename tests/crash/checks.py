@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 FINAL = {"completed", "reused"}
@@ -14,15 +15,17 @@ def main(order: dict) -> int:
     """Check the folder's workspace, carry the process on, check again; a line of JSON per violation."""
     violations = []
     told = [json.loads(line) for line in Path(order["acked"]).read_text().splitlines()]
-    violations += broken_promises(told[: order.get("told", len(told))], has_calls=order.get("has_calls", True))
+    violations += broken_promises(
+        told[: order.get("told", len(told))], has_calls=order.get("has_calls", True), leaving=order.get("leaving", ())
+    )
     if order.get("carry_on", True):
         violations += carried_on(order)
     sys.stdout.write("".join(json.dumps(violation) + "\n" for violation in violations))
     return 1 if violations else 0
 
 
-def broken_promises(told: list[list], *, has_calls: bool) -> list[str]:
-    """What was told and is not so; what is there and must not be."""
+def broken_promises(told: list[list], *, has_calls: bool, leaving: Collection[str]) -> list[str]:
+    """What was told and is not so; what is there and must not be. `leaving`: runs that were being forgotten."""
     from milepost import Workspace
 
     place = Path(os.environ["MILEPOST_WORKSPACE"])
@@ -33,7 +36,7 @@ def broken_promises(told: list[list], *, has_calls: bool) -> list[str]:
         return [
             *(text for line in told if (text := found.contradicts(line))),
             *found.damages(),
-            *found.halves(),
+            *found.halves(leaving),
             *(found.never_executed() if has_calls else ()),
         ]
 
@@ -86,13 +89,16 @@ class Found:
         found = verify_all(self.workspace.store, self.workspace.objects).damages
         return [f"damaged: {damage.where}: {damage.problem}" for damage in found]
 
-    def halves(self) -> list[str]:
+    def halves(self, leaving: Collection[str]) -> list[str]:
         """Rows of which one half is there: a completed stage has its result, a step's run exists."""
         texts = [
             f"stage {row.stage} is completed and has no result"
             for row in self.stages.values()
             if row.state == "completed" and row.address and self.results.get(row.key) != row.address
+            if row.run not in leaving
         ]
+        stored = {row.key for row in self.stages.values()}
+        texts += [f"result of no stage: {key}" for key in self.results if key.startswith("f1:") and key not in stored]
         texts += [f"step of no run: {key}" for key in self.steps if key[0] not in self.runs]
         return texts
 

@@ -78,6 +78,8 @@ def child(order: dict, ready: int) -> None:
 def act(order: dict) -> int:
     """Do what the order says, and return an exit code."""
     action = order["do"]
+    if "days_ago" in order:
+        move_clock(-86_400.0 * order["days_ago"])
     if order.get("bug"):
         import bugs
 
@@ -95,6 +97,12 @@ def act(order: dict) -> int:
     import checks
 
     return checks.main(order)
+
+
+def move_clock(seconds: float) -> None:
+    """From now on this process dates things so much later."""
+    real = time.time
+    time.time = lambda: real() + seconds
 
 
 def carry_out(options: dict) -> int:

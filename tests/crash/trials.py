@@ -160,6 +160,13 @@ class Lab:
         (folder / "acked").touch()
         return folder
 
+    def copy(self, prepared: Path) -> Path:
+        """A folder like one that earlier sessions have worked in."""
+        self._count += 1
+        folder = self.folder / str(self._count)
+        shutil.copytree(prepared, folder)
+        return folder
+
     def each(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
         """`work` for each item, as many at once as there are servers."""
         with ThreadPoolExecutor(len(self._servers)) as pool:
@@ -203,9 +210,11 @@ def attach(pid: int, arguments: Sequence[str]) -> subprocess.Popen[str]:
     return tracer
 
 
-def points_of(lab: Lab, order: dict | None = None, *, places: Sequence[str] = OURS) -> list[Point]:
+def points_of(
+    lab: Lab, order: dict | None = None, *, places: Sequence[str] = OURS, prepared: Path | None = None
+) -> list[Point]:
     """Every changing call that the process makes in these places of its folder, by the thread that does the work."""
-    folder = lab.fresh()
+    folder = lab.fresh() if prepared is None else lab.copy(prepared)
     trace = folder / "trace"
     code = lab.carry_out(folder, order or {"do": "run"}, ["-y", "-o", str(trace), "-e", f"trace={','.join(CHANGING)}"])
     assert code == 0, (folder / "said").read_text()
@@ -267,10 +276,14 @@ def kill_in(
     options: dict | None = None,
     carry_on: bool = True,
 ) -> list[str]:
-    order = {"do": "run", "bug": bug, "options": options or {}}
+    return kill_doing(lab, folder, point, {"do": "run", "bug": bug, "options": options or {}}, carry_on=carry_on)
+
+
+def kill_doing(lab: Lab, folder: Path, point: Point, order: dict, **facts: object) -> list[str]:
+    """Kill what carries the order out in this folder; what is then not as promised."""
     rule = f"{point.call}:signal=SIGKILL:when={point.number}"
     code = lab.carry_out(folder, order, ["-o", "/dev/null", "-e", f"trace={point.call}", "-e", f"inject={rule}"])
     said = (folder / "said").read_text()
     if code not in (0, -signal.SIGKILL) and "killed by signal 9" not in said:  # so was each of its workers
         return [f"it ended with {code}: {said[-1500:]}"]
-    return lab.check(folder, carry_on=carry_on)
+    return lab.check(folder, **facts)
