@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice, tee
+from itertools import tee
 
 import msgspec
 
@@ -13,7 +13,7 @@ from milepost.model.rows import StepRow
 from milepost.process.items import items_of
 from milepost.process.planner import StagePlan
 from milepost.process.stages import StageOptions
-from milepost.process.windows import WINDOW, DoneWindow, DoneWindows, Window
+from milepost.process.windows import DoneWindow, DoneWindows, Window, windows_of
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 
@@ -58,11 +58,9 @@ class ItemFeed:
         """The items to do, up to 1,000 at a time, in order."""
         shown, keyed = tee(self._values)
         pairs = zip(shown, item_keys(keyed, self._options.key, stage=self._plan.stage), strict=True)
-        while several := list(islice(pairs, WINDOW)):
+        for several in windows_of(pairs):
             position, self.seen = self.seen, self.seen + len(several)
-            window = Window(
-                position // WINDOW, [item for _, (item, _) in several], [digest for _, (_, digest) in several]
-            )
+            window = Window(position, [item for _, (item, _) in several], [digest for _, (_, digest) in several])
             done = None if self._is_forced else self._done_windows.find(window)
             if done is not None:
                 self._on_done_window(position, done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from milepost.process.windows import DoneWindow
 from milepost.store.objects import Packed, Stored
@@ -22,7 +22,7 @@ class OrderedResults:
         self,
         writer: SequenceWriter,
         recall: Callable[[bytes], Packed],
-        recall_window: Callable[[DoneWindow], Sequence[Kept]],
+        recall_window: Callable[[DoneWindow], Iterable[Sequence[Kept]]],
     ) -> None:
         self._writer = writer
         self._recall = recall
@@ -56,7 +56,8 @@ class OrderedResults:
     def _write(self) -> None:
         while (ready := self._waiting.pop(self._next, None)) is not None:
             if isinstance(ready, DoneWindow):
-                self._writer.extend(self._recall_window(ready), ready.classes)
+                for results in self._recall_window(ready):
+                    self._writer.extend(results, ready.classes)
                 self._next += ready.count
                 continue
             item, packed = ready

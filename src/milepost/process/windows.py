@@ -1,13 +1,17 @@
-"""Windows of a mapped stage's items that are done as a whole: found by one look-up and read from one chunk.
+"""Windows of a mapped stage's items that are done as a whole: found by one look-up and read from their chunks.
 
-The ledger's rows say it of single items. Beside them, for each window whose results lie in one chunk of a stored
-sequence, a result row says which: its key is made of the items key and of every item's key and digest, in order.
+The ledger's rows say it of single items. Beside them, for each window and each chunk of a stored sequence that holds
+results of it, a result row says which: its key is made of the items key and of every item's key and digest, in order.
+Where a window ends its items' digests say, so an item that is inserted or removed changes only the windows around it.
 Whatever does not fit is no error: the items are then looked up one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 import msgspec
 from blake3 import blake3
@@ -19,26 +23,56 @@ from milepost.process.jobs import Trade
 from milepost.store.protocol import Store
 from milepost.store.sequence import Kept, classes_of, read_chunk
 
-WINDOW = 1000  # items
-PREFIX = "w1:"  # what a window's key is made of
+LEAST, MOST = 250, 1000  # items in a window; where its end says so, about 500
+PREFIX = "w1:"  # what a window's key is made of, and where windows end
+
+Keyed = tuple[object, tuple[str, bytes]]  # an item, its key and its digest
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Some successive items: their keys, and the digests of their values. `number` counts from the first window."""
+    """Successive items, the first at position `start`: their keys, and the digests of their values."""
 
-    number: int
-    items: Sequence[str]
-    digests: Sequence[bytes]
+    start: int
+    items: list[str]
+    digests: list[bytes]
 
 
-class DoneWindow(msgspec.Struct, frozen=True):
-    """Where the results of a window are: from `start` on in a chunk. `seconds` they took when they were computed."""
+class Part(msgspec.Struct, frozen=True):
+    """Results that lie in one chunk, from `start` on."""
 
     chunk: str
     start: int
     count: int
+
+
+class DoneWindow(msgspec.Struct, frozen=True):
+    """Where the results of a window's `count` items are. `seconds` they took when they were computed."""
+
+    parts: tuple[Part, ...]
+    count: int
     seconds: float
     classes: frozenset[str]
+
+
+class _Expected(msgspec.Struct, frozen=True):
+    """A window of which so many results, in so many chunks, are stored."""
+
+    window: Window
+    key: str
+    taken: int = 0
+    parts: int = 0
+
+
+def windows_of(items: Iterator[Keyed]) -> Iterator[list[Keyed]]:
+    """The items in windows. Each ends with an item whose digest begins with a zero, but has its least and most."""
+    window: list[Keyed] = []
+    for each in items:
+        window.append(each)
+        if len(window) >= LEAST and (each[1][1][0] == 0 or len(window) >= MOST):
+            yield window
+            window = []
+    if window:
+        yield window
 
 
 class DoneWindows:
@@ -49,56 +83,77 @@ class DoneWindows:
         self._trade = trade
         self._stage = stage
         self._items_key = items_key
-        self._expected: dict[str, tuple[Window, str]] = {}  # by the key of the first item
-        self._seconds: dict[int, float] = {}
-        self._chunk: tuple[str, list[Kept]] = ("", [])  # the last one read: windows in a row share it
+        self._expected: dict[str, _Expected] = {}  # by the key of the item that comes next
+        self._starts = array("q")
+        self._seconds: dict[int, float] = {}  # by the start of the window
+        self._chunk = ""  # the last one read, for windows in a row share it
+        self._kept: list[Kept] = []
+        self._places: dict[str, int] = {}
 
     def find(self, window: Window) -> DoneWindow | None:
         """Where this window's results are; None where they are not known, or not whole."""
-        row = self._store.get(ResultRow, key=self._key(window))
-        if row is None:
-            return None
         try:
-            start = [item for item, _, _ in self._read(row.address)].index(window.items[0])
-            found = DoneWindow(row.address, start, len(window.items), row.seconds, frozenset())
-            results = self.results(found)
-            classes = frozenset(classes_of(self._trade.objects, results))
-        except (ValueError, ObjectMissing, ObjectDamaged, ObjectRefused):
+            return self._found(window, self._key(window))
+        except (KeyError, ObjectMissing, ObjectDamaged, ObjectRefused):
             return None
-        is_same = [item for item, _, _ in results] == list(window.items)
-        return msgspec.structs.replace(found, classes=classes) if is_same else None
 
-    def results(self, found: DoneWindow) -> Sequence[Kept]:
-        """The results themselves, in order. Raises ObjectMissing, ObjectDamaged, ObjectRefused."""
-        return self._read(found.chunk)[found.start : found.start + found.count]
+    def results(self, found: DoneWindow) -> Iterator[Sequence[Kept]]:
+        """The results, part by part in order. Raises ObjectMissing, ObjectDamaged, ObjectRefused."""
+        for part in found.parts:
+            self._read(part.chunk)
+            yield self._kept[part.start : part.start + part.count]
 
     def expect(self, window: Window) -> None:
-        """This window is about to be computed; it is remembered when a chunk holds all of it."""
-        self._expected[window.items[0]] = (window, self._key(window))
+        """This window is about to be computed; it is remembered as the chunks that hold it are stored."""
+        self._expected[window.items[0]] = _Expected(window, self._key(window))
+        self._starts.append(window.start)
 
     def spent(self, position: int, seconds: float) -> None:
-        """An item is done, in so much time."""
-        number = position // WINDOW
-        self._seconds[number] = self._seconds.get(number, 0.0) + seconds
+        """An item of an expected window is done, in so much time."""
+        start = self._starts[bisect_right(self._starts, position) - 1]
+        self._seconds[start] = self._seconds.get(start, 0.0) + seconds
 
     def stored(self, chunk: str, items: Sequence[Kept]) -> None:
-        """A chunk is stored. A window with an item left out, or that goes on in the next chunk, is not remembered."""
-        for start, (first, _, _) in enumerate(items):
-            if first not in self._expected:
+        """A chunk is stored. What follows an item that was left out is not remembered, so its window is not found."""
+        names = [name for name, _, _ in items]
+        for at in [at for at, name in enumerate(names) if name in self._expected]:
+            expected = self._expected.pop(names[at])
+            rest = expected.window.items[expected.taken :]
+            held = names[at : at + len(rest)]
+            if held != rest[: len(held)]:
                 continue
-            window, key = self._expected.pop(first)
-            seconds = self._seconds.pop(window.number, 0.0)
-            end = start + len(window.items)
-            if [item for item, _, _ in items[start:end]] == list(window.items):
-                self._remember(key, chunk, seconds, sum(len(result or b"") for _, result, _ in items[start:end]))
+            self._remember(expected, chunk, sum(len(result or b"") for _, result, _ in items[at : at + len(held)]))
+            if len(held) < len(rest):
+                self._expected[rest[len(held)]] = msgspec.structs.replace(
+                    expected, taken=expected.taken + len(held), parts=expected.parts + 1
+                )
 
-    def _remember(self, key: str, chunk: str, seconds: float, size_bytes: int) -> None:
+    def _found(self, window: Window, key: str) -> DoneWindow | None:
+        parts: list[Part] = []
+        seconds, classes, taken = 0.0, set[str](), 0
+        for number in count():
+            row = self._store.get(ResultRow, key=f"{key}.{number}")
+            if row is None:
+                return None
+            self._read(row.address)
+            start = self._places[window.items[taken]]
+            results = self._kept[start : start + len(window.items) - taken]
+            if [name for name, _, _ in results] != window.items[taken : taken + len(results)]:
+                return None
+            classes |= classes_of(self._trade.objects, results)
+            parts.append(Part(row.address, start, len(results)))
+            seconds, taken = seconds + row.seconds, taken + len(results)
+            if taken == len(window.items):
+                break
+        return DoneWindow(tuple(parts), taken, seconds, frozenset(classes))
+
+    def _remember(self, expected: _Expected, chunk: str, size_bytes: int) -> None:
         row = ResultRow(
-            key=key,
+            key=f"{expected.key}.{expected.parts}",
             address=chunk,
             stage=self._stage,
             run=self._trade.run,
-            seconds=seconds,
+            seconds=self._seconds.pop(expected.window.start, 0.0),
             size_bytes=size_bytes,
             at=SYSTEM.now(),
         )
@@ -108,7 +163,8 @@ class DoneWindows:
         said = msgspec.msgpack.encode((self._items_key, window.items, window.digests))
         return PREFIX + blake3(said).hexdigest(length=16)
 
-    def _read(self, chunk: str) -> list[Kept]:
-        if self._chunk[0] != chunk:
-            self._chunk = (chunk, read_chunk(self._trade.objects, chunk))
-        return self._chunk[1]
+    def _read(self, chunk: str) -> None:
+        if self._chunk != chunk:
+            self._kept = read_chunk(self._trade.objects, chunk)
+            self._places = {name: at for at, (name, _, _) in enumerate(self._kept)}
+            self._chunk = chunk
