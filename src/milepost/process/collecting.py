@@ -11,10 +11,22 @@ from collections.abc import Sequence
 
 import msgspec
 
+from milepost.errors import ObjectError
 from milepost.kernel.sessions import liveness
 from milepost.kernel.workspace import Workspace
-from milepost.model.rows import DecisionRow, EventRow, PartsRow, ResultRow, RunRow, SessionRow, StageRow, StepRow
+from milepost.model.rows import (
+    DecisionRow,
+    EventRow,
+    PartsRow,
+    ResultRow,
+    RunRow,
+    ScenarioRow,
+    SessionRow,
+    StageRow,
+    StepRow,
+)
 from milepost.model.status import RunState
+from milepost.process.scenarios import Scenario, scenarios_of_all
 from milepost.store.protocol import Store
 
 OF_A_RUN = (StepRow, StageRow, DecisionRow, EventRow, SessionRow)
@@ -42,6 +54,8 @@ def collect(
     store = workspace.store
     living = living_sessions(workspace, now)
     runs = [] if older_than_seconds is None or living else finished_before(store, now - older_than_seconds)
+    shown = runs_of_scenarios(workspace, now) if runs else set()
+    runs = [run for run in runs if run.id not in shown]
     if delete:
         forget(store, runs)
     if runs and (begun := living_sessions(workspace, now)):  # they may have found results just before they went
@@ -76,6 +90,33 @@ def finished_before(store: Store, before: float) -> list[RunRow]:
     return [row for row in rows if (row.ended if row.ended is not None else row.created) < before]
 
 
+def runs_of_scenarios(workspace: Workspace, now: float) -> set[str]:
+    """The ids of the runs that show what today's scenarios come to: nobody saves one to have its results forgotten."""
+    from milepost.process.scenario_subjects import read_scenarios
+
+    store = workspace.store
+    all_of_them = [each for of_process in scenarios_of_all(store, workspace.objects) for each in of_process.all()]
+    scenarios = [scenario for scenario in all_of_them if _can_be_read(scenario)]
+    subjects = read_scenarios(store, workspace.objects, workspace.path / "runs", scenarios, now=now)
+    return {subject.run.id for subject in subjects if subject.run is not None} | _completed(store, all_of_them)
+
+
+def _can_be_read(scenario: Scenario) -> bool:
+    try:
+        dict(scenario.decisions)
+    except ObjectError:
+        return False
+    return True
+
+
+def _completed(store: Store, scenarios: Sequence[Scenario]) -> set[str]:
+    """The newest completed run of each that was asked for under its name."""
+    asked = {(scenario.process, scenario.name) for scenario in scenarios}
+    rows = store.rows(RunRow, scenario=sorted(name for _, name in asked), state=RunState.COMPLETED) if asked else []
+    newest = {(run.process, run.scenario): run.id for run in rows}
+    return {run for which, run in newest.items() if which in asked}
+
+
 def forget(store: Store, runs: Sequence[RunRow]) -> None:
     """Drop the rows of these runs, and the results that no other run reaches; the run itself goes last."""
     alone = sorted(_keys_of_none_else(store, runs))
@@ -95,6 +136,7 @@ def _kept_without(store: Store, runs: Sequence[RunRow]) -> set[str]:
     kept = {row.address for row in store.rows(ResultRow) if row.key not in alone}
     kept |= {row.address for row in store.rows(StageRow) if row.run not in gone and row.address}
     kept |= {row.address for row in store.rows(DecisionRow) if row.run not in gone and row.address}
+    kept |= {row.address for row in store.rows(ScenarioRow) if row.address}
     after = 0
     while page := store.rows(StepRow, after=after, limit=10_000):
         kept |= {row.address for row in page if row.run not in gone and row.address}

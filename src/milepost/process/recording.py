@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 
 from milepost.errors import InvalidDataError, MilepostError, ObjectError
@@ -44,7 +46,7 @@ def write_value(point: DecisionPoint, value: object, objects: Objects) -> Writte
 
 def in_json(point: DecisionPoint, value: object) -> Written | None:
     """The value as JSON that comes back equal, or masked where it has secrets; None when JSON cannot hold it."""
-    shown, has_secrets = redact_value(point.name, value)
+    shown, has_secrets = redact_value(point.name, _built_in(value))
     try:
         text = _json(shown)
         if has_secrets:
@@ -107,6 +109,16 @@ def recorded_decisions(store: Store, objects: Objects, run: RunRow, process: Pro
         unchecked = DecisionPoint(stage=stage, name=name)  # settling will check it, and say what does not fit
         decisions[f"{stage}.{name}"] = read_value(unchecked, row, objects)
     return decisions
+
+
+def _built_in(value: object) -> object:
+    """Dataclasses, structs, dates and the like as their schema can rebuild them; the value itself where none can."""
+    try:
+        return cast(
+            "object", msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview), enc_hook=_as_text)
+        )
+    except (TypeError, ValueError, RecursionError):
+        return value
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

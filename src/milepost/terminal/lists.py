@@ -17,6 +17,7 @@ from milepost.views.stages import StageView
 _RUNS = (
     Column("name", least=10),
     Column("process", rank=4, least=8),
+    Column("scenario", rank=6, least=8),
     Column("state", least=11),
     Column("stages", rank=3, right=True),
     Column("items", rank=2, right=True),
@@ -52,6 +53,7 @@ def _run(run: RunLine, now: float) -> list[Cell]:
     return [
         Cell(safe(run.name), Style.BOLD),
         Cell(safe(run.process, limit=30)),
+        Cell(safe(run.scenario or "", limit=30)),
         Cell(state_in_words(run), STATE_STYLES.get(run.state, Style.PLAIN)),
         Cell(f"{run.stages_done}/{run.stages_total}"),
         Cell(_items(run.items_done, run.items_total, run.items_failed)),
@@ -108,6 +110,7 @@ def _begun(run: RunLine, screen: Screen, now: float) -> list[str]:
     text = (
         f"id {run.id}, begun {age(run.created_at, now)}, {duration(run.seconds)} of work in "
         f"{counted(run.sessions, 'session')}"
+        f"{f', scenario {safe(run.scenario, limit=80)}' if run.scenario else ''}"
     )
     return wrapped(text, screen.columns, indent="  ")
 

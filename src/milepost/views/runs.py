@@ -86,10 +86,13 @@ def list_runs(
     now: float,
     limit: int | None = 20,
     process: str | None = None,
-    scenario: str | None = None,
+    scenario: Sequence[str] | None = None,
     state: RunState | None = None,
 ) -> list[RunLine]:
-    """The newest runs first. `state` is the state as seen now, so a dead run is found under `interrupted`."""
+    """The newest runs first; `scenario`: those asked for under one of these names.
+
+    `state` is the state as seen now, so a dead run is found under `interrupted`.
+    """
     asked = {"process": process, "scenario": scenario}
     equal: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     rows = store.rows(RunRow, newest=True, limit=limit if state is None else None, **equal)

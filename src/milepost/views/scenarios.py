@@ -52,10 +52,13 @@ def scenario_detail(
     scenarios: Scenarios, scenario: Scenario, store: Store, lock_folder: Path, *, now: float
 ) -> ScenarioDetail:
     """One scenario with its versions and the runs that were asked for it."""
-    runs = list_runs(store, lock_folder, now=now, limit=RUNS_SHOWN, process=scenario.process, scenario=scenario.name)
+    versions = scenarios.versions(scenario.id)
+    others = {other.name for other in scenarios.all() if other.id != scenario.id}
+    names = sorted({version.name for version in versions} - others)
+    runs = list_runs(store, lock_folder, now=now, limit=RUNS_SHOWN, process=scenario.process, scenario=names)
     return ScenarioDetail(
         scenario=scenario_line(scenario),
-        versions=tuple(scenario_line(version) for version in scenarios.versions(scenario.id)),
+        versions=tuple(scenario_line(version) for version in versions),
         runs=tuple(runs),
     )
 
