@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from milepost.kernel.workspace import Workspace as Workspace
     from milepost.process.definition import Process as Process
     from milepost.process.handler import ProcessStageHandler as ProcessStageHandler
+    from milepost.process.manager import ProcessManager as ProcessManager
     from milepost.process.stages import stage as stage
 
     File = str  # so that `path: File = "orders.csv"` passes a type checker
@@ -29,6 +30,7 @@ _HOMES = {
     "Meta": "msgspec",
     "MilepostError": "milepost.errors",
     "Process": "milepost.process.definition",
+    "ProcessManager": "milepost.process.manager",
     "ProcessStageHandler": "milepost.process.handler",
     "Run": "milepost.kernel.handles",
     "Stage": "milepost.kernel.handles",
@@ -42,6 +44,7 @@ __all__ = [
     "Meta",
     "MilepostError",
     "Process",
+    "ProcessManager",
     "ProcessStageHandler",
     "Run",
     "Stage",

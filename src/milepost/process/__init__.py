@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from milepost.process.handler import ProcessStageHandler as ProcessStageHandler
+    from milepost.process.manager import ProcessManager as ProcessManager
 
-_HOMES = {"ProcessStageHandler": "milepost.process.handler"}  # loaded when asked for
+_HOMES = {  # loaded when asked for
+    "ProcessManager": "milepost.process.manager",
+    "ProcessStageHandler": "milepost.process.handler",
+}
 
-__all__ = ["ProcessStageHandler"]
+__all__ = ["ProcessManager", "ProcessStageHandler"]
 
 
 def __getattr__(name: str) -> object:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from milepost.errors import Cancelled
+from milepost.errors import Cancelled, StoreError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.logs import RunLog
+from milepost.kernel.warning import warn
 from milepost.kernel.workspace import Workspace
 from milepost.model.redaction import redact
 from milepost.model.rows import EventRow, Row, RunRow, StageRow
@@ -48,9 +49,11 @@ class RunUnderway:
         self._state: RunState | None = None
 
     @classmethod
-    def begin(cls, process: str, workspace: Workspace, *, run_id: str | None = None) -> RunUnderway:
-        """A new run of this process."""
-        return cls(workspace, claim_run(workspace, fresh_run(process, run_id=run_id), new=True))
+    def begin(
+        cls, process: str, workspace: Workspace, *, run_id: str | None = None, scenario: str | None = None
+    ) -> RunUnderway:
+        """A new run of this process; `scenario`: the name of the decisions that it was asked for."""
+        return cls(workspace, claim_run(workspace, fresh_run(process, run_id=run_id, scenario=scenario), new=True))
 
     @classmethod
     def take_up(cls, run: str, workspace: Workspace) -> RunUnderway:
@@ -155,7 +158,12 @@ class RunUnderway:
     def _left(self) -> None:
         if os.getpid() != self._pid:
             return  # a forked child leaves: the run is its parent's
-        error = getattr(sys, "last_value", None)
+        try:
+            self._end_as(getattr(sys, "last_value", None))
+        except StoreError as error:
+            warn(f"milepost: the end of run {self.run.name} could not be recorded, it reads interrupted: {error}")
+
+    def _end_as(self, error: object) -> None:
         if self._state is not None or not isinstance(error, BaseException):
             self.end()
         elif isinstance(error, KeyboardInterrupt | Cancelled):
