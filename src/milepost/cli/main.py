@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("cancel", "Ask a running run to stop at its next safe point."),
     "ls": ("ls", "List runs, the newest first."),
     "show": ("show", "Show one run: stages, items, decisions, sessions."),
+    "decisions": ("decisions", "Show what was decided in a run, by whom, and what it affects."),
     "compare": ("compare", "Show runs beside each other: what differs, and what came of it."),
     "scenarios": ("scenarios", "Save decisions under a name, list and show what is saved."),
     "logs": ("logs", "Print what a run printed and logged."),

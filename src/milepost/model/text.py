@@ -70,7 +70,7 @@ def _before_difference(texts: Sequence[str], columns: int) -> int:
         return 0
     words = [found.end() for found in re.finditer(r"[\s/,.:;=_\-\[{(\"']", first[:shared])]
     near = [at for at in words if at > shared - columns // 3]
-    return near[0] if near else shared
+    return near[-1] if near else shared
 
 
 def duration(seconds: float | None) -> str:

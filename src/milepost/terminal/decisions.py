@@ -1,0 +1,90 @@
+"""`decisions`: what holds, what would by default, who chose it and why, and what it affects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, Raw, UnsetType
+
+from milepost.process.subjects import REMOVED
+from milepost.terminal.style import Screen, Style
+from milepost.terminal.table import Cell, Column, lay_out
+from milepost.terminal.text import age, counted, safe, width, wrapped
+from milepost.views.decisions import DecisionDetail, DecisionsView, RecordedView
+
+_MOST = 3  # names of stages in a line
+_RECORDS = (Column("", least=8), Column("value", least=8), Column("chosen", least=10), Column("note", rank=1, least=8))
+
+
+def decisions_page(found: DecisionsView, screen: Screen, now: float) -> list[str]:
+    """A line for each decision, its note or its history below; those that are not at their default are marked."""
+    lines = [f"{screen.paint(safe(found.run), Style.BOLD)}  {safe(found.process)}  {_counted(found)}"]
+    if not found.decisions:
+        return lines
+    rows = [_cells(each, now) for each in found.decisions]
+    longest = max(width(row[0].text) for row in rows)
+    columns = (
+        Column("  decision", least=min(longest, screen.columns // 2)),
+        Column("value", least=8),
+        Column("default", rank=1, least=8),
+        Column("affects", rank=2, least=10),
+        Column("chosen by", rank=3, least=18),
+    )
+    title, *table = lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour)
+    lines += ["", title]
+    for each, line in zip(found.decisions, table, strict=True):
+        lines.append(line)
+        if each.history:
+            lines += _history(each.history, screen, now)
+        elif each.note:
+            lines += [screen.paint(text, Style.DIM) for text in wrapped(safe(each.note), screen.columns, indent="    ")]
+    return lines
+
+
+def _counted(found: DecisionsView) -> str:
+    if not found.total:
+        return "no decisions"
+    differing = f"* {found.differing:,} not at the default" if found.differing else "all at their defaults"
+    return f"{counted(found.total, 'decision')}, {differing}"
+
+
+def _cells(each: DecisionDetail, now: float) -> list[Cell]:
+    """Where the default holds it is not said twice, nor who chose it."""
+    who = "" if each.source == "default" else f"{_who(each)}, {age(each.at, now)}"
+    return [
+        Cell(f"{'*' if each.differs else ' '} {safe(each.stage)}.{safe(each.name)}"),
+        Cell(
+            "taken back" if each.source == REMOVED else _json(each.value), Style.BOLD if each.differs else Style.PLAIN
+        ),
+        Cell(_json(each.default) if each.differs else "", Style.DIM),
+        Cell(safe(_few(each.affects)), Style.DIM),
+        Cell(who, Style.DIM),
+    ]
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST])
+    return shown if len(names) <= _MOST else f"{shown} +{len(names) - _MOST}"
+
+
+def _history(records: Sequence[RecordedView], screen: Screen, now: float) -> list[str]:
+    rows = [
+        [
+            Cell(age(each.at, now), Style.DIM),
+            Cell("taken back" if each.value is UNSET else _json(each.value)),
+            Cell(_who(each), Style.DIM),
+            Cell(safe(each.note or ""), Style.DIM),
+        ]
+        for each in records
+    ]
+    return lay_out(_RECORDS, rows, columns_wide=screen.columns, colour=screen.colour, indent=4, titles=False)
+
+
+def _who(each: DecisionDetail | RecordedView) -> str:
+    if each.source == "default":
+        return "default"
+    return safe(f"{each.who or 'unknown'} on {each.host}" if each.host else each.who, limit=40)
+
+
+def _json(value: Raw | UnsetType) -> str:
+    return "" if isinstance(value, UnsetType) else safe(bytes(value).decode(), limit=300)
