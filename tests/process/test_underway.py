@@ -117,3 +117,18 @@ def test_times_follow_the_state(workspace):
     assert ended.seconds >= 0
     assert json.loads(run.event("x", rows=3).json) == {"rows": 3}
     run.end()
+
+
+def test_an_end_that_cannot_be_recorded_is_said(workspace):
+    """When the ledger was closed before, the run reads interrupted; nothing is raised where nobody could catch it."""
+
+    class Owner:
+        pass
+
+    owner = Owner()
+    run = RunUnderway.begin("by hand", workspace)
+    run.end_with(owner)
+    workspace.store.close()
+    with pytest.warns(RuntimeWarning, match="could not be recorded, it reads interrupted"):
+        del owner
+    assert run.is_over

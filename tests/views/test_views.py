@@ -103,7 +103,8 @@ def test_items_of_a_killed_stage_are_counted_in_the_ledger(store: MemoryStore, t
     run = run_row()
     done = [step(run, str(item), ProcessingStatus.SUCCESS) for item in range(3)]
     store.write([
-        run, session_row(run), stage_row(run, "score", StageState.RUNNING, items_total=5, items_done=2),
+        run, session_row(run),
+        stage_row(run, "score", StageState.RUNNING, key="f1:2", items_total=5, items_done=2),
         *done, step(run, "9", ProcessingStatus.FAILED, error="ValueError: no"),
     ])  # fmt: skip
     assert run_detail(store, run, tmp_path, now=BEGUN).run.items_done == 3
@@ -244,7 +245,7 @@ def test_what_is_continued_is_counted_exactly(store: MemoryStore) -> None:
         session_row(run, epoch=1, ended=BEGUN + 7, end=RunState.INTERRUPTED, cause="killed"),
         session_row(run, epoch=2),
         stage_row(run, "clean", StageState.COMPLETED, 0, epoch=1),
-        stage_row(run, "score", StageState.INTERRUPTED, 1, epoch=1, items_total=5, items_done=1),
+        stage_row(run, "score", StageState.INTERRUPTED, 1, epoch=1, key="f1:2", items_total=5, items_done=1),
         stage_row(run, "report", StageState.PENDING, 2, epoch=1),
         *[step(run, str(n), ProcessingStatus.SUCCESS) for n in range(3)],
     ])  # fmt: skip

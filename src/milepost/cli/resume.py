@@ -72,6 +72,7 @@ def _nothing(text: str) -> int:
 def _go_on(workspace: Workspace, row: RunRow, target: str | None, how: How) -> int:
     chosen = target or row.target
     if chosen is None:
+        _refuse_by_hand(workspace, row)
         raise TargetError(
             f"run {row.name} was not started from a shell, so where its process is defined is not known; "
             "run that script again, or say --target file.py"
@@ -84,3 +85,19 @@ def _go_on(workspace: Workspace, row: RunRow, target: str | None, how: How) -> i
         return process, recorded_decisions(workspace.store, workspace.objects, row, process)
 
     return carry_out(prepare, workspace, how)
+
+
+def _refuse_by_hand(workspace: Workspace, row: RunRow) -> None:
+    """A run that its own program carries out stage by stage goes on when that program does."""
+    from milepost.process.handler.journal import founding_of
+
+    founding = founding_of(workspace.store, row.id)
+    if founding is None:
+        return
+    line = run_detail(workspace.store, row, workspace.path / "runs", now=now()).run
+    if line.state.is_active:
+        raise TargetError(f"run {row.name} is under way: its own program carries it out; milepost logs -f {row.name}")
+    raise TargetError(
+        f"run {row.name} is carried out stage by stage by its own program: start {founding.program or 'it'} again, "
+        f"and let it call  ProcessStageHandler.open_process({row.id!r})  where it began the process"
+    )

@@ -67,7 +67,7 @@ def _row(sight: StageSight, screen: Screen, tick: int) -> list[Cell]:
     running = stage.state is StageState.RUNNING
     return [
         Cell(_spin(screen, tick) if running else _sign(stage.state, screen), style),
-        Cell(safe(stage.stage, limit=40), Style.BOLD if running else Style.PLAIN),
+        Cell(safe(stage.indented, limit=40), Style.BOLD if running else Style.PLAIN),
         Cell(stage.state.value, style),
         Cell(_bar(stage.progress, screen) if _has_bar(stage.state) else "", style),
         Cell(_items(sight)),

@@ -73,7 +73,7 @@ def stages_table(stages: Sequence[StageView], screen: Screen) -> list[str]:
     """The stages of one run."""
     rows = [
         [
-            Cell(safe(stage.stage)),
+            Cell(safe(stage.indented)),
             Cell(stage.state.value, STATE_STYLES.get(stage.state, Style.PLAIN)),
             Cell("" if stage.items_done is None else _items(stage.items_done, stage.items_total)),
             Cell(count(stage.items_failed or None), Style.RED),

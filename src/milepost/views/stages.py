@@ -42,6 +42,12 @@ class StageView(View, frozen=True, kw_only=True):
     memory_bytes: int | None = None
     key: str | None = None
     metrics: dict[str, int | float] = {}
+    parent: str | None = None  # of a substage: the stage it is part of
+
+    @property
+    def indented(self) -> str:
+        """Its name where stages stand below each other: a substage under its stage."""
+        return self.stage if self.parent is None else "  " + self.stage.removeprefix(f"{self.parent}/")
 
     @property
     def is_done(self) -> bool:
@@ -85,6 +91,7 @@ def stage_view(
         traceback=row.traceback,
         memory_bytes=row.memory_bytes,
         key=row.key,
+        parent=row.parent,
         metrics=load_metrics(row.metrics),
     )
 
@@ -107,10 +114,14 @@ class _Saved(Struct):
 
 
 def done_in_ledger(store: Store, rows: Iterable[StageRow]) -> dict[str, int]:
-    """Items that the ledger holds as done, for stages whose session could not write its last count."""
+    """Items that the ledger holds as done, for stages whose session could not write its last count.
+
+    A stage without a key is carried out by hand: its count is committed with each item.
+    """
     done: dict[str, int] = {}
     for row in rows:
-        if row.state in (StageState.RUNNING, StageState.INTERRUPTED) and row.items_total is not None:
+        is_counted = row.key is not None and row.items_total is not None
+        if is_counted and row.state in (StageState.RUNNING, StageState.INTERRUPTED):
             counts = store.count_steps(row.run, row.stage).items()
             done[row.stage] = sum(items for (_, status), items in counts if ProcessingStatus(status).is_done)
     return done

@@ -144,19 +144,20 @@ class Journal:
 def read_founding(store: Store, words: str) -> tuple[RunRow, Founding]:
     """The run that is meant, and what it was begun with. Raises UnknownRunError, ProcessManagementError."""
     run = find_run(store, words)
-    event = founding_event(store, run.id)
-    if event is None:
+    founding = founding_of(store, run.id)
+    if founding is None:
         raise ProcessManagementError(
             f"run {run.name} was not begun with ProcessStageHandler.initialize_process; "
             f"go on with it by  milepost resume {run.name}",
             run=run.name,
         )
-    return run, msgspec.json.decode(event.json, type=Founding)
+    return run, founding
 
 
-def founding_event(store: Store, run: str) -> EventRow | None:
-    """The event that says a run is carried out stage by stage by its own program; None for any other run."""
-    return store.get(EventRow, run=run, kind=INITIALIZED)
+def founding_of(store: Store, run: str) -> Founding | None:
+    """What a process carried out by hand was begun with; None for any other run."""
+    event = store.get(EventRow, run=run, kind=INITIALIZED)
+    return None if event is None else msgspec.json.decode(event.json, type=Founding)
 
 
 def _told(founding: Founding) -> dict[str, object]:

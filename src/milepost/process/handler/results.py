@@ -45,7 +45,7 @@ def pack_result(objects: Objects, result: object) -> Left:
 
 def error_of(result: object) -> tuple[str, str | None]:
     """What went wrong, in words, and where: what the result says, else the exception that is being handled."""
-    error = sys.exception() if sys.version_info >= (3, 11) else None
+    error = sys.exception()
     said = _said(result)
     if error is None or not isinstance(error, Exception):
         return said or "failed, and nobody said why", None
