@@ -24,6 +24,7 @@ from milepost.store.protocol import Store
 from milepost.store.sequence import Kept, classes_of, read_chunk
 
 LEAST, MOST = 250, 1000  # items in a window; where its end says so, about 500
+CACHED_CHUNKS = 2  # a window may lie in both
 PREFIX = "w1:"  # what a window's key is made of, and where windows end
 
 Keyed = tuple[object, tuple[str, bytes]]  # an item, its key and its digest
@@ -52,6 +53,13 @@ class DoneWindow(msgspec.Struct, frozen=True):
     count: int
     seconds: float
     classes: frozenset[str]
+
+
+class _Chunk(msgspec.Struct, frozen=True):
+    """The items of a chunk, and where each is, by its key."""
+
+    kept: list[Kept]
+    places: dict[str, int]
 
 
 class _Expected(msgspec.Struct, frozen=True):
@@ -86,9 +94,7 @@ class DoneWindows:
         self._expected: dict[str, _Expected] = {}  # by the key of the item that comes next
         self._starts = array("q")
         self._seconds: dict[int, float] = {}  # by the start of the window
-        self._chunk = ""  # the last one read, for windows in a row share it
-        self._kept: list[Kept] = []
-        self._places: dict[str, int] = {}
+        self._chunks: dict[str, _Chunk] = {}  # the last ones read, for windows in a row share them
 
     def find(self, window: Window) -> DoneWindow | None:
         """Where this window's results are; None where they are not known, or not whole."""
@@ -100,8 +106,7 @@ class DoneWindows:
     def results(self, found: DoneWindow) -> Iterator[Sequence[Kept]]:
         """The results, part by part in order. Raises ObjectMissing, ObjectDamaged, ObjectRefused."""
         for part in found.parts:
-            self._read(part.chunk)
-            yield self._kept[part.start : part.start + part.count]
+            yield self._read(part.chunk).kept[part.start : part.start + part.count]
 
     def expect(self, window: Window) -> None:
         """This window is about to be computed; it is remembered as the chunks that hold it are stored."""
@@ -135,9 +140,9 @@ class DoneWindows:
             row = self._store.get(ResultRow, key=f"{key}.{number}")
             if row is None:
                 return None
-            self._read(row.address)
-            start = self._places[window.items[taken]]
-            results = self._kept[start : start + len(window.items) - taken]
+            chunk = self._read(row.address)
+            start = chunk.places[window.items[taken]]
+            results = chunk.kept[start : start + len(window.items) - taken]
             if [name for name, _, _ in results] != window.items[taken : taken + len(results)]:
                 return None
             classes |= classes_of(self._trade.objects, results)
@@ -163,8 +168,12 @@ class DoneWindows:
         said = msgspec.msgpack.encode((self._items_key, window.items, window.digests))
         return PREFIX + blake3(said).hexdigest(length=16)
 
-    def _read(self, chunk: str) -> None:
-        if self._chunk != chunk:
-            self._kept = read_chunk(self._trade.objects, chunk)
-            self._places = {name: at for at, (name, _, _) in enumerate(self._kept)}
-            self._chunk = chunk
+    def _read(self, address: str) -> _Chunk:
+        chunk = self._chunks.pop(address, None)
+        if chunk is None:
+            kept = read_chunk(self._trade.objects, address)
+            chunk = _Chunk(kept, {name: at for at, (name, _, _) in enumerate(kept)})
+        self._chunks[address] = chunk
+        if len(self._chunks) > CACHED_CHUNKS:
+            del self._chunks[next(iter(self._chunks))]
+        return chunk

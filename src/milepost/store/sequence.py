@@ -268,7 +268,7 @@ def read_chunk(objects: Objects, address: str) -> list[Kept]:
     """The items in a chunk. Raises ObjectMissing, ObjectDamaged, and ObjectRefused for pickles without a signature."""
     header, payload = objects.load(address)
     items = _read_items(payload)
-    if header.codec != CHUNK_SIGNED and any(result is not None and result[:1] == _PICKLE for _, result, _ in items):
+    if header.codec != CHUNK_SIGNED and _PICKLE in {result[:1] for _, result, _ in items if result}:
         raise ObjectRefused("a chunk of a stored sequence holds a pickle that nobody signed", address=address)
     return items
 
