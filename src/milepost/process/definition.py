@@ -152,8 +152,11 @@ class Process:
 
         Secrets are not kept; they are to be given with each run. Raises InvalidDataError, ScenarioStateError.
         """
+        from milepost.process.scenarios import checked_name
+
+        checked = checked_name(name)  # before a workspace is made
         accepted = accept_given(self.points, self._given(decisions))
-        return self.scenarios(workspace).save(name, accepted, note=note)
+        return self.scenarios(workspace).save(checked, accepted, note=note)
 
     def _settled(self, decisions: Decisions | None, base: Scenario | None) -> dict[str, dict[str, Choice]]:
         given = self._given(decisions)
