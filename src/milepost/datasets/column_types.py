@@ -64,7 +64,7 @@ def column_type(kinds: set[str], column: str, what: str, *, is_sqlite: bool) -> 
         "time": sqlalchemy.Time(),
         "decimal": sqlalchemy.Text() if is_sqlite else sqlalchemy.Numeric(),
         "bytes": sqlalchemy.LargeBinary(),
-        "uuid": sqlalchemy.Uuid(),
+        "uuid": sqlalchemy.Text() if is_sqlite else sqlalchemy.Uuid(),
         "json": sqlalchemy.JSON(none_as_null=True),
     }
     return types[next(iter(kinds), "text")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from milepost.datasets import csv_text
-from milepost.datasets.request import Request, chosen_columns, refuse_duplicates
+from milepost.datasets.request import Request, chosen_columns
 from milepost.datasets.shapes import with_index
 from milepost.errors import DataSetError
 
@@ -28,7 +28,9 @@ def pandas_parts(path: Path, request: Request, what: str) -> Iterator[pandas.Dat
     known = csv_text.header(path, request.separator, what)
     wanted = chosen_columns(known, request.columns, what)
     chosen_columns(known, request.text, what)
-    read = list(dict.fromkeys([*wanted, known[-1]]))  # the last column shows whether rows are short
+    some = set(wanted) != set(known)
+    if some:  # then pandas would not mind long rows
+        _refuse_uneven(path, request, what)
     try:
         with open(path, "rb") as file:
             made = pandas.read_csv(
@@ -36,29 +38,34 @@ def pandas_parts(path: Path, request: Request, what: str) -> Iterator[pandas.Dat
                 sep=request.separator,
                 header=0,
                 names=known,
-                usecols=read,
+                usecols=wanted if some else None,
                 dtype=dict.fromkeys(request.text, str),
                 keep_default_na=False,
                 na_values=["", *request.missing],
                 encoding="utf-8",
-                float_precision="round_trip",
+                **_exact_floats(),
                 low_memory=False,  # else a column may be of one type in one part and of another in the next
                 chunksize=request.chunks,
             )
             for frame in [made] if request.chunks is None else made:
-                _refuse_uneven(frame, frame[known[-1]].isna().any(), path, request, what)
+                if not some and frame.iloc[:, -1].isna().any():  # or rows are short
+                    _refuse_uneven(path, request, what)
                 yield frame[wanted] if list(frame.columns) != wanted else frame
     except (pandas.errors.ParserError, UnicodeDecodeError, ValueError) as error:
         raise csv_text.diagnosed(path, request.separator, what, error) from error
 
 
-def _refuse_uneven(frame: pandas.DataFrame, may_be_short: bool, path: Path, request: Request, what: str) -> None:
-    """Rows that are short are filled up by pandas, and those that are all long make an index: both without a word."""
+def _exact_floats() -> dict[str, str]:
+    """Before 3.1, pandas read the last digit of some numbers wrong unless asked not to."""
     import pandas
 
-    if may_be_short or not isinstance(frame.index, pandas.RangeIndex):
-        for _ in csv_text.rows(path, request.separator, what):
-            pass
+    release = tuple(map(int, pandas.__version__.split(".")[:2]))
+    return {} if release >= (3, 1) else {"float_precision": "round_trip"}
+
+
+def _refuse_uneven(path: Path, request: Request, what: str) -> None:
+    for _ in csv_text.rows(path, request.separator, what):
+        pass
 
 
 def polars_parts(path: Path, request: Request, what: str) -> Iterator[polars.DataFrame]:
@@ -68,21 +75,23 @@ def polars_parts(path: Path, request: Request, what: str) -> Iterator[polars.Dat
     known = csv_text.header(path, request.separator, what)
     wanted = chosen_columns(known, request.columns, what)
     chosen_columns(known, request.text, what)
+    if len(known) == 1:  # polars takes an empty line for a row, which we and pandas do not
+        yield from (polars.DataFrame(part, schema=wanted) for part in csv_text.parts(path, request, what))
+        return
     try:
         frame = polars.read_csv(
             path,
             separator=request.separator,
             infer_schema_length=None,
-            null_values=list(request.missing) or None,
+            null_values=["", *request.missing],
             schema_overrides=dict.fromkeys(request.text, polars.String),
         )
     except (polars.exceptions.PolarsError, OSError) as error:
         raise csv_text.diagnosed(path, request.separator, what, error) from error
-    if frame[:, -1].null_count():
-        for _ in csv_text.rows(path, request.separator, what):
-            pass
+    if frame[:, -1].null_count():  # or rows are short
+        _refuse_uneven(path, request, what)
     frame = frame.select(wanted)
-    yield from [frame] if request.chunks is None else frame.iter_slices(request.chunks)
+    yield from [frame] if request.chunks is None or not frame.height else frame.iter_slices(request.chunks)
 
 
 def save_pandas(frame: pandas.DataFrame, file: BinaryIO, what: str) -> None:
@@ -113,7 +122,7 @@ def _checked(column: pandas.Series, what: str) -> bool:
     kind = pandas.api.types.infer_dtype(column, skipna=True)
     if kind not in _WORDS and not kind.startswith(("datetime", "complex")):
         for value in column.dropna():
-            if isinstance(value, list | tuple | dict | set | bytes):
+            if not csv_text.can_keep(value):
                 raise csv_text.unkeepable(str(column.name), value, what)
     if kind not in ("string", "mixed", "mixed-integer", "categorical"):
         return False
@@ -122,11 +131,13 @@ def _checked(column: pandas.Series, what: str) -> bool:
 
 def save_polars(frame: polars.DataFrame, file: BinaryIO, what: str) -> None:
     """Write a frame."""
-    refuse_duplicates(frame.columns, what)
     if not frame.width:
         raise DataSetError(f"{what} has no columns, which CSV cannot keep")
     for column in frame.iter_columns():
         if column.dtype.is_nested() or str(column.dtype) in ("Binary", "Object"):
             message = f"{what}: column {column.name!r} is {column.dtype}, which CSV cannot keep; save as parquet"
             raise DataSetError(message, column=column.name)
+    if frame.width == 1:  # polars writes a gap as an empty line, which reads as no row
+        csv_text.save(frame, file, what)
+        return
     frame.write_csv(file)

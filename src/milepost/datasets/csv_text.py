@@ -24,9 +24,10 @@ _PLAIN = (str, int, float, bool, Decimal, datetime.date, datetime.time, UUID)
 
 
 def header(path: Path, separator: str, what: str) -> list[str]:
-    """The names of the columns. Raises DataSetError when there are none, or two alike."""
-    for _, row in rows(path, separator, what):
-        return row
+    """The names of the columns. Raises DataSetError when there are none, two alike, or other than in the first row."""
+    for _, names in islice(read := rows(path, separator, what), 1):
+        next(read, None)  # a long first row pandas would take for one with an index
+        return names
     raise DataSetError(f"{what} is empty: not even a line of column names", path=str(path))
 
 
@@ -160,9 +161,14 @@ def _refuse_no_columns(columns: list[str], what: str) -> None:
 
 
 def _field(column: str, value: object, what: str) -> object:
-    if value is None or isinstance(value, _PLAIN):
+    if can_keep(value):
         return value
     raise unkeepable(column, value, what)
+
+
+def can_keep(value: object) -> bool:
+    """Whether the text of a value stands for it."""
+    return value is None or isinstance(value, _PLAIN)
 
 
 def unkeepable(column: str, value: object, what: str) -> DataSetError:

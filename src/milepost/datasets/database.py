@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 _FOR_WRITING = "milepost_writes"
+_TAKES_TURNS = ("sqlite", "postgresql")
 _IN_MEMORY = (None, "", ":memory:")
 
 
@@ -35,6 +36,9 @@ class Database:
         place = f"{self._url.host or ''}/{self._url.database or ''}"
         return redact(f"{self._url.get_backend_name()} database {place.removeprefix('/') or 'in memory'}")
 
+    def __reduce__(self) -> str:
+        raise TypeError("a data manager of a database holds its password and is not pickled: make it where it is used")
+
     @property
     def is_sqlite(self) -> bool:
         """Whether it is SQLite, which knows neither time zones nor decimal numbers."""
@@ -49,22 +53,31 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads: all that it reads is of one moment."""
+        """A transaction that only reads."""
         with self._told(), self._engine().connect() as connection:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that is kept when the block ends well, and undone when it does not."""
+    def writing(self, name: str) -> Iterator[Connection]:
+        """A transaction that is kept when the block ends well, and undone when it does not.
+
+        Two that write the same table follow one another: the rows of both would else be left in it.
+        """
         with self._told():
             engine = self._engine().execution_options(**{_FOR_WRITING: True})
+            if engine.dialect.name not in _TAKES_TURNS:
+                engine = engine.execution_options(isolation_level="SERIALIZABLE")
             with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    _await_turn(connection, name)
                 yield connection
 
     def connect(self) -> None:
-        """Connect, to see that it can be done."""
+        """Connect, to see that it can be done. A SQLite file that is not there is made by the first save."""
         if self.is_missing():
-            raise DataSetError(f"{self!r} is not there")
+            if not Path(str(self._url.database)).parent.is_dir():
+                raise DataSetError(f"{self!r}: there is no such folder")
+            return
         with self.reading() as connection:
             connection.exec_driver_sql("SELECT 1")
 
@@ -137,6 +150,16 @@ def _made(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         _begin_as_told(engine)
     return engine
+
+
+def _await_turn(connection: Connection, name: str) -> None:
+    """A lock that ends with the transaction; unlike one of the table it is there before the table is, and lets read."""
+    import hashlib
+
+    from sqlalchemy import func, select
+
+    digest = hashlib.sha256(f"milepost {name}".encode()).digest()
+    connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(digest[:8], signed=True))))
 
 
 def _begin_as_told(engine: Engine) -> None:

@@ -45,12 +45,12 @@ def _records(path: Path, file: BinaryIO, what: str) -> Iterator[dict[str, object
         for number, record in enumerate(found if isinstance(found, list) else [found], 1):
             yield _record(record, f"record {number}", path, what)
         return
-    if not start.strip():
+    if not start.strip() and path.suffix.lower() == ".json":  # as lines, nothing is no records
         raise DataSetError(f"{what} is empty: not even a list of no records", path=str(path))
     for number, line in enumerate(file, 1):
         line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if line.strip():
-            yield _record(_decoded(line, number, path, what), f"line {number}", path, what)
+            yield _record(_decoded(line.strip(), number, path, what), f"line {number}", path, what)
 
 
 def _decoded(text: bytes, line: int, path: Path, what: str) -> object:
@@ -64,12 +64,12 @@ def _decoded_slowly(text: bytes, line: int, path: Path, what: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        where, trouble = line + error.lineno - 1, f"{error.msg} at column {error.colno}"
+        where, trouble = line + error.lineno - 1, f"not JSON: {error.msg} at column {error.colno}"
     except UnicodeDecodeError as error:
         where, trouble = line + text.count(b"\n", 0, error.start), "bytes that are not UTF-8"
     except RecursionError:
         where, trouble = line, "values too deep in one another"
-    raise DataSetError(f"{what}, line {where}: not JSON: {trouble}", path=str(path), line=where)
+    raise DataSetError(f"{what}, line {where}: {trouble}", path=str(path), line=where)
 
 
 def _record(record: object, where: str, path: Path, what: str) -> dict[str, object]:

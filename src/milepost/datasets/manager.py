@@ -10,7 +10,7 @@ from milepost.datasets.naming import checked_name
 from milepost.datasets.request import DataSet, Request
 from milepost.datasets.settings import DataSettings
 from milepost.datasets.shapes import wanted_kind
-from milepost.errors import DataSetError
+from milepost.errors import DataSetError, UnkeyableError
 from milepost.model.files import File
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class DataManager:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.disconnect()
+
+    def __milepost_key__(self) -> object:
+        """A stage that loads data by itself is not reused: whether they changed cannot be known before it does."""
+        raise UnkeyableError("a data manager may load other data each time: take data_manager.path(name) as a File")
 
     def connect(self) -> DataManager:
         """Connect to the database now rather than at first use; with files there is nothing to do."""
@@ -199,7 +203,7 @@ def make_data_manager(config: Mapping[str, object] | None = None, *, use_db: boo
     settings = DataSettings.read(config)
     chosen = settings.use_db if use_db is None else use_db
     if not chosen:
-        return DataManager(Files(settings))
+        return DataManager(Files(settings.without_address()))
     from milepost.datasets.tables import Tables  # only those who have a database need it
 
     return DataManager(Tables(settings.database()))

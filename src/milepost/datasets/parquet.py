@@ -55,6 +55,8 @@ def _chunks(file: pyarrow.parquet.ParquetFile, columns: list[str] | None, reques
             rows += batch.num_rows
     if held:
         yield _shaped(pyarrow.Table.from_batches(held), request)
+    elif not file.metadata.num_rows:
+        yield _shaped(file.read(columns=columns, use_pandas_metadata=keep_index), request)
 
 
 def _shaped(table: pyarrow.Table, request: Request) -> object:

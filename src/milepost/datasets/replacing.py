@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,8 +52,14 @@ def _make_folder(folder: Path) -> None:
 def refusal(error: OSError, path: Path) -> DataSetError:
     """Why the operating system did not write the file."""
     what = f"cannot write {path}: {error.strerror or error}; what was there before is unchanged"
-    todo = "; free some space and save again" if error.errno in _FULL else ""
+    todo = "; free some space and save again" if _number(error) in _FULL else ""
     return DataSetError(what + todo, path=str(path))
+
+
+def _number(error: OSError) -> int | None:
+    """Its errno, which polars has in the text alone."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return error.errno if error.errno is not None or found is None else int(found[1])
 
 
 def already_there(path: Path) -> DataSetError:

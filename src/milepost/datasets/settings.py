@@ -60,6 +60,10 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
             db_url=Hidden(config.get("db_url")),
         )
 
+    def without_address(self) -> DataSettings:
+        """What files need: they may be pickled, an address with a password may not."""
+        return msgspec.structs.replace(self, db_url=Hidden(None))
+
     def database(self) -> str:
         """The address of the database. Raises DataSetError that does not repeat it."""
         address = self.db_url.value

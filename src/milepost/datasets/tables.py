@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from milepost.datasets.column_types import column_type, kinds_of
 from milepost.datasets.database import Database
@@ -83,7 +85,7 @@ class Tables:
         columns, parts = _held(data, what)
         kinds = {column: set[str]().union(*_kinds_in(parts, column, what)) for column in columns}
         self._refuse_zones(kinds, what)
-        with self._database.writing() as connection:
+        with self._database.writing(name) as connection:
             table = self._emptied(connection, name, kinds, replace=replace)
             for part in parts:
                 if part:
@@ -140,12 +142,11 @@ class Tables:
                 raise DataSetError(f"{message} one, or to text", column=column)
 
     def _row(self, row: dict[str, object]) -> dict[str, object]:
-        from decimal import Decimal
-
+        """Values as drivers take them; SQLite, which has neither, is given the text of decimals and UUIDs."""
         for column, value in row.items():
             if hasattr(value, "to_pydatetime"):
                 row[column] = value.to_pydatetime(warn=False)
-            elif self._database.is_sqlite and isinstance(value, Decimal):
+            elif self._database.is_sqlite and isinstance(value, Decimal | UUID):
                 row[column] = str(value)
         return row
 

@@ -131,6 +131,8 @@ def _called(value: object, method: str) -> object:
         return getattr(type(value), method)(value)
     except RecursionError:
         raise
+    except UnkeyableError as error:  # it says itself why
+        raise Unkeyable(str(error)) from None
     except Exception as error:
         reason = f"{type(value).__name__}.{method} raised {type(error).__name__}; {_ADVICE}"
         raise Unkeyable(reason) from error
