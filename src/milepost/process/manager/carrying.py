@@ -23,6 +23,7 @@ from milepost.process.manager import paths
 from milepost.process.manager.computation import Computation, under_way
 from milepost.process.manager.stage_data import Outcome
 from milepost.process.manager.traces import Known, Reads, trace_row
+from milepost.process.manager.verifying import is_looking
 
 if TYPE_CHECKING:
     from milepost.process.underway import RunUnderway
@@ -68,7 +69,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             tell=self._told,
             is_cancelled=lambda: False,
         )
-        inside, here = under_way.set(self.computation), current.set(where)
+        inside, here, looking = under_way.set(self.computation), current.set(where), is_looking.set(False)
         self.computation.is_computing = True
         try:
             value = call()
@@ -76,6 +77,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             self.computation.is_computing = False
             current.reset(here)
             under_way.reset(inside)
+            is_looking.reset(looking)
         if isinstance(value, tuple(NOT_VALUES)):
             raise StageExecutionError(
                 f"stage {self.text!r} returned a {type(value).__name__}; a result is stored as a whole: return a list",

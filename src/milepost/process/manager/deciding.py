@@ -140,8 +140,10 @@ class DecisionPoints:
         return name in defaults and digest(defaults[name]) == digest(value)
 
     def keyable(self, stage: StageId, values: object) -> dict[str, object]:
-        """The values under any names. Raises InvalidDataError for what is no mapping, UnkeyableError."""
-        given = self._as_mapping(stage, values)
+        """The values under any names; a name that is declared has to fit. Raises InvalidDataError, UnkeyableError."""
+        given, schema = self._as_mapping(stage, values), self._schema(stage)
+        declared = {name: value for name, value in given.items() if name in (schema.annotations or ())}
+        given |= self._accepted(stage, schema, declared)
         self._check_keyable(self.names.text_of(stage), given)
         return own_copy(given)
 

@@ -281,6 +281,11 @@ class ProcessManager(ScenarioCalls):
         """The run that is recorded in; None until something is."""
         return self._inside.hold.underway
 
+    @property
+    def workspace(self) -> Workspace:
+        """Where it records; made when it is first asked for."""
+        return self._inside.hold.workspace
+
     def _underway_now(self) -> RunUnderway:
         return self._inside.synced(self)
 

@@ -54,6 +54,15 @@ class StageResults:
         return msgspec.structs.replace(outcome, address=stored.address, digest=stored.address, classes=stored.classes)
 
     def _carry(self, owner: Any, asking: Asking, one: Computation, keeps: bool) -> Outcome:
+        token = is_looking.set(True)  # what is looked at here no computation reads
+        try:
+            outcome = self._found_or_computed(owner, asking, one, keeps)
+        finally:
+            is_looking.reset(token)
+        self._inside.latest[one.stage] = outcome
+        return outcome
+
+    def _found_or_computed(self, owner: Any, asking: Asking, one: Computation, keeps: bool) -> Outcome:
         run, text = self._inside.synced(owner), self._inside.names.text_of(one.stage)
         run.check()
         code = self._code(owner, one.stage)
@@ -62,19 +71,12 @@ class StageResults:
             found = self.traces.find(stage_key(code.parts), verifier.holds, run.store, run.objects)
             if found is not None:
                 self._show_reused(run, text, found)
-                self._inside.latest[one.stage] = found
                 return found
-        outcome = self._compute(owner, run, text, one, code, verifier, keeps)
-        self._inside.latest[one.stage] = outcome
-        return outcome
+        return self._compute(owner, run, text, one, code, verifier, keeps)
 
     def _code(self, owner: Any, stage: StageId) -> CodeParts:
-        function = vars(owner).get("_compute_stage") or type(owner)._compute_stage
-        token = is_looking.set(True)
-        try:
-            code = computing_parts(function, type(owner))
-        finally:
-            is_looking.reset(token)
+        own = object.__getattribute__(owner, "__dict__")
+        code = computing_parts(own.get("_compute_stage", type(owner)._compute_stage), type(owner))
         argument = Part(name="argument:stage", kind="default", digest=digest(stage).hex())
         unkeyable = [Part(name="unkeyable", kind="global", digest=str(id(self)))] if code.unkeyable else []
         return msgspec.structs.replace(code, parts=(*code.parts, argument, *unkeyable))

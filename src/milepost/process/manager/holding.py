@@ -50,7 +50,7 @@ class RunHold:
                 f"this manager works in process {self._pid}, and {os.getpid()} was forked from it: "
                 "make decisions and ask for stages there, and give the results to the workers"
             )
-        if self.underway is None or (self._is_own and self.underway.is_over):
+        if self.underway is None or self.underway.is_over:
             self.underway, self._is_own = self._begun(), True
             self.underway.end_with(owner)
             self._recorded = {}

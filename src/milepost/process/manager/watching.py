@@ -37,7 +37,8 @@ class ReadOnlyDict(dict[Any, Any]):
 
     def _found(self, key: Any) -> Any:
         """What a key stands for, or _ABSENT."""
-        return copied(dict.get(self, key, _ABSENT))
+        found = dict.get(self, key, _ABSENT)
+        return found if found is _ABSENT else copied(found)
 
     def _refusal(self) -> str:
         return "this mapping is read only"
