@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from milepost.errors import InvalidDataError, ScenarioStateError, UnknownScenarioError
+from milepost.errors import InvalidDataError, ObjectMissing, ScenarioStateError, UnknownScenarioError
 from milepost.kernel.workspace import Workspace
 from milepost.model.files import File
 from milepost.model.rows import DecisionRow, RunRow, ScenarioRow
@@ -17,6 +17,7 @@ from milepost.process.collecting import collect
 from milepost.process.finding import find_scenario
 from milepost.process.recording import values_of
 from milepost.process.scenarios import Scenarios
+from milepost.views.scenarios import list_scenarios
 
 SALES = """
     from milepost import Process, stage
@@ -143,6 +144,21 @@ def test_what_json_cannot_hold_comes_back_equal(scenarios, workspace):
     row = workspace.store.get(ScenarioRow)
     assert row.decisions == '{"one":{},"two":{"plain":[1,null,"ü"]}}'
     assert row.address in set(workspace.store.addresses())
+
+
+def test_a_scenario_whose_object_is_lost_says_so_and_hides_no_other(scenarios, workspace):
+    """What JSON holds is still shown; what needs the object is an error that names the scenario."""
+    saved = scenarios.save("odd", {"a": {"x": (1, 2), "y": 3}})
+    scenarios.save("even", {"a": {"y": 4}})
+    for path in workspace.objects.root.glob("??/*"):
+        path.unlink()
+    with pytest.raises(ObjectMissing, match="scenario 'odd': no object"):
+        dict(saved.decisions)
+    odd, even = list_scenarios([scenarios])
+    assert (odd.decisions, "scenario 'odd'" in odd.problem) == ({"a.y": 3}, True)
+    assert (even.decisions, even.problem) == ({"a.y": 4}, None)
+    scenarios.remove("odd")
+    assert names(scenarios) == ["even"]
 
 
 def test_a_reader_gets_copies(scenarios):
@@ -305,6 +321,7 @@ SAVER = """
 import sys
 from milepost import Workspace
 from milepost.process.scenarios import Scenarios
+from milepost.views.scenarios import list_scenarios
 
 path, who, how_many = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with Workspace.open(path) as workspace:

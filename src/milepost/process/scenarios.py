@@ -28,8 +28,9 @@ Values = Mapping[str, Mapping[str, object]]  # stage -> name -> value
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a named set of decisions. `id` stays through versions and names.
 
-    `decisions[stage]` is read when asked for, each time a copy of its own. `left_out`: "stage.name" of the secrets
-    whose values are not kept. `at` is in UTC epoch seconds.
+    `decisions[stage]` is read when asked for, each time a copy of its own, and raises ObjectError for values that
+    cannot be read here; `plain` is the JSON of the others. `left_out`: "stage.name" of the secrets whose values are
+    not kept. `at` is in UTC epoch seconds.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: int
     decisions: Values
+    plain: str
     left_out: tuple[str, ...]
     at: float
     who: str
@@ -229,6 +231,7 @@ class Scenarios:
             name=row.name,
             version=row.version,
             decisions=_Decisions(row, self._objects),
+            plain=row.decisions,
             left_out=row.left_out,
             at=row.at,
             who=row.who,
@@ -265,10 +268,16 @@ class _Decisions(Mapping[str, Mapping[str, object]]):
     def _read(self) -> dict[str, dict[str, object]]:
         decisions = msgspec.json.decode(self._row.decisions, type=dict[str, dict[str, object]])
         if self._row.address is not None:
-            large = cast("dict[str, dict[str, object]]", self._objects.get(self._row.address))
+            large = cast("dict[str, dict[str, object]]", self._large(self._row.address))
             for stage, values in large.items():
                 decisions.setdefault(stage, {}).update(values)
         return decisions
+
+    def _large(self, address: str) -> object:
+        try:
+            return self._objects.get(address)
+        except ObjectError as error:
+            raise type(error)(f"scenario {self._row.name!r}: {error}; or save it again", **error.details) from error
 
 
 def scenarios_of_all(store: Store, objects: Objects, process: str | None = None) -> list[Scenarios]:

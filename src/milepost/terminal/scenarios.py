@@ -61,10 +61,10 @@ def scenario_page(detail: ScenarioDetail, screen: Screen, now: float) -> list[st
 
 
 def _values(scenario: ScenarioLine, screen: Screen) -> list[str]:
-    if scenario.problem:
-        return ["", screen.paint(safe(scenario.problem), Style.RED)]
     rows = [[Cell(safe(path)), Cell(_json(value), Style.PLAIN)] for path, value in scenario.decisions.items()]
     rows += [[Cell(safe(path)), Cell("not kept; give it with each run", Style.YELLOW)] for path in scenario.left_out]
+    if scenario.problem:
+        rows.append([Cell("others"), Cell(safe(scenario.problem), Style.RED)])
     if not rows:
         return ["", "  every decision at its default"]
     columns = (Column("decision", least=12), Column("value", least=8))
@@ -92,10 +92,9 @@ def _versions(versions: Sequence[ScenarioLine], screen: Screen, now: float) -> l
 
 
 def _decisions(scenario: ScenarioLine) -> str:
-    if scenario.problem:
-        return safe(scenario.problem)
     told = [f"{safe(path)}={_json(value)}" for path, value in scenario.decisions.items()]
     told += [f"{safe(path)} is not kept" for path in scenario.left_out]
+    told += ["others cannot be read here"] if scenario.problem else []
     return ", ".join(told) or "every decision at its default"
 
 

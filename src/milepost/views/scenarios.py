@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from milepost.errors import ObjectError
 from milepost.model.redaction import redact_value
@@ -19,7 +21,7 @@ RUNS_SHOWN = 5
 class ScenarioLine(View, frozen=True, kw_only=True):
     """One version of a scenario. `decisions`: "stage.name" to a value that JSON can hold, a short text for others.
 
-    `problem`: why values kept as an object cannot be read.
+    `problem`: why those of its values that JSON cannot hold cannot be read here.
     """
 
     id: str
@@ -82,12 +84,13 @@ def scenario_line(scenario: Scenario) -> ScenarioLine:
 
 
 def _shown(scenario: Scenario) -> tuple[dict[str, object], str | None]:
+    problem: str | None = None
     try:
         decisions = dict(scenario.decisions)
     except ObjectError as error:
-        return {}, str(error)
+        decisions, problem = msgspec.json.decode(scenario.plain, type=dict[str, Mapping[str, object]]), str(error)
     return {
         f"{stage}.{name}": redact_value(name, value)[0]
         for stage, values in decisions.items()
         for name, value in values.items()
-    }, None
+    }, problem
