@@ -50,7 +50,7 @@ def affected_stages(store: Store, run: RunRow) -> Affected:
     keys = {row.stage: row.key or _last_key(store, row) for row in rows if row.parent is None}
     parts = _parts(store, [key for key in keys.values() if key])
     of_stage = {stage: parts.get(key or "", ()) for stage, key in keys.items()}
-    names = _names(of_stage)
+    names = stages_by_number(of_stage)
     needed_by: dict[str, list[str]] = {}
     readers: dict[Path2, list[str]] = {}
     for stage, taken in of_stage.items():
@@ -59,7 +59,24 @@ def affected_stages(store: Store, run: RunRow) -> Affected:
         for read, name in _reads(taken):
             readers.setdefault((names.get(read, read), name), []).append(stage)
     watched = frozenset(stage for stage, taken in of_stage.items() if _is_watched(taken))
-    return Affected(order=tuple(keys), needed_by=needed_by, readers=readers, watched=watched)
+    return Affected(order=_in_order(of_stage, needed_by), needed_by=needed_by, readers=readers, watched=watched)
+
+
+def _in_order(stages: Iterable[str], needed_by: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The stages as they are, but each before those that take its result."""
+    found: list[str] = []
+    begun: set[str] = set()
+
+    def add(stage: str) -> None:
+        if stage not in begun:
+            begun.add(stage)
+            for taker in reversed(needed_by.get(stage, ())):
+                add(taker)
+            found.append(stage)
+
+    for stage in reversed(list(stages)):
+        add(stage)
+    return tuple(reversed(found))
 
 
 def _last_key(store: Store, row: StageRow) -> str | None:
@@ -83,10 +100,11 @@ def _is_watched(parts: Iterable[Part]) -> bool:
     return any(part.name == _WATCHED for part in parts)
 
 
-def _names(of_stage: Mapping[str, Sequence[Part]]) -> dict[str, str]:
-    """The numbers by which watched computations read decisions, as the names that their stages have in rows."""
+def stages_by_number(of_stage: Mapping[str, Sequence[Part]]) -> dict[str, str]:
+    """The numbers by which watched computations call stages, with the names that these have in rows."""
     asked = {part.digest: stage for stage, parts in of_stage.items() for part in parts if part.name == _WATCHED}
-    read = {stage for parts in of_stage.values() for stage, _ in _reads(parts)}
+    watched = [parts for parts in of_stage.values() if _is_watched(parts)]
+    read = {paths.stage_and_name(part.name)[0] for parts in watched for part in parts if ":" in part.name}
     numbers = {text: asked.get(digest(int(text)).hex()) for text in read if text.isascii() and text.isdigit()}
     return {text: stage for text, stage in numbers.items() if stage is not None}
 

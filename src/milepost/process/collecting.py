@@ -98,7 +98,8 @@ def runs_of_scenarios(workspace: Workspace, now: float) -> set[str]:
     all_of_them = [each for of_process in scenarios_of_all(store, workspace.objects) for each in of_process.all()]
     scenarios = [scenario for scenario in all_of_them if _can_be_read(scenario)]
     subjects = read_scenarios(store, workspace.objects, workspace.path / "runs", scenarios, now=now)
-    return {subject.run.id for subject in subjects if subject.run is not None} | _completed(store, all_of_them)
+    made = {row.run for subject in subjects for row in subject.stages}
+    return made | {subject.run.id for subject in subjects if subject.run is not None} | _completed(store, all_of_them)
 
 
 def _can_be_read(scenario: Scenario) -> bool:

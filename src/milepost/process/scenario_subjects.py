@@ -12,18 +12,18 @@ from milepost.model.comparison.subjects import UNKNOWN, Subject, Value, identity
 from milepost.model.decision import DecisionPoint
 from milepost.model.fingerprint.values import preview
 from milepost.model.redaction import redact
-from milepost.model.rows import DecisionRow, RunRow
+from milepost.model.rows import DecisionRow, RunRow, StageRow
 from milepost.process.recording import in_json
 from milepost.process.scenarios import Scenario
-from milepost.process.subjects import current_rows, grouped, read_subjects, rows_of
+from milepost.process.subjects import NEWEST, current_rows, grouped, read_subjects, rows_of
+from milepost.process.traced import by_hand, with_results
 from milepost.store import codecs, envelope
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 
-NEWEST = 2000  # runs of a process that are looked through for one with a scenario's decisions
-
 Path2 = tuple[str, str]  # (stage, name)
 Values = dict[Path2, Value]
+Results = tuple[StageRow, ...] | None  # None: its runs say it all
 
 
 def read_scenarios(
@@ -36,13 +36,39 @@ def read_scenarios(
     """
     values = [_values(scenario) for scenario in scenarios]
     runs = _runs(store, scenarios, values)
-    known = {run.id: run for run in runs if run is not None}
-    read = {it.run.id: it for it in read_subjects(store, lock_folder, list(known.values()), now=now) if it.run}
+    traced = by_hand(store, {scenario.process for scenario in scenarios}, now)
+    results = [
+        traced[it.process].stages(it.decisions, it.left_out) if it.process in traced else None for it in scenarios
+    ]
+    shown = _shown(store, lock_folder, runs, results, now)
     defaults = _defaults(store, scenarios, runs)
     return [
-        _subject(scenario, mine, read[run.id] if run else None, defaults.get(scenario.process, {}))
-        for scenario, mine, run in zip(scenarios, values, runs, strict=True)
+        _subject(scenario, mine, subject, defaults.get(scenario.process, {}))
+        for scenario, mine, subject in zip(scenarios, values, shown, strict=True)
     ]
+
+
+def _shown(
+    store: Store, lock_folder: Path, runs: Sequence[RunRow | None], results: Sequence[Results], now: float
+) -> list[Subject | None]:
+    """Each run as a subject. Where `results` says what its stages come to, that counts, whichever run made it."""
+    ids = list({row.run for rows, run in zip(results, runs, strict=True) if run is None for row in rows or ()})
+    made = {row.id: row for row in rows_of(store, RunRow, "id", ids)}
+    which = [run or _newest(rows, made) for run, rows in zip(runs, results, strict=True)]
+    known = list({run.id: run for run in which if run is not None}.values())
+    read = {it.run.id: it for it in read_subjects(store, lock_folder, known, now=now) if it.run}
+    shown: list[Subject | None] = []
+    for asked, run, rows in zip(runs, which, results, strict=True):
+        subject = read[run.id] if run is not None else None
+        if subject is not None and rows is not None:
+            subject = with_results(store, subject, rows, is_its_own=asked is not None)
+        shown.append(subject)
+    return shown
+
+
+def _newest(rows: Results, made: Mapping[str, RunRow]) -> RunRow | None:
+    makers = (made[row.run] for row in rows or () if row.run in made)
+    return max(makers, key=lambda run: run.created, default=None)
 
 
 def _subject(scenario: Scenario, values: Values, shown: Subject | None, defaults: Values) -> Subject:

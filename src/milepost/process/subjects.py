@@ -18,6 +18,7 @@ from milepost.store.protocol import Store
 
 PAGE = 500  # ids in one question: SQLite binds so many and more at once
 R = TypeVar("R", bound=Row)
+NEWEST = 2000  # runs of a process that are looked through for what shows a scenario
 REMOVED = "removed"  # the source of a decision that was taken back
 
 

@@ -57,7 +57,7 @@ def _cells(each: DecisionDetail, now: float) -> list[Cell]:
             "taken back" if each.source == REMOVED else _json(each.value), Style.BOLD if each.differs else Style.PLAIN
         ),
         Cell(_json(each.default) if each.differs else "", Style.DIM),
-        Cell(safe(_few(each.affects)), Style.DIM),
+        Cell(safe(_few(each.affects)) or "no stage so far", Style.DIM),
         Cell(who, Style.DIM),
     ]
 

@@ -147,5 +147,5 @@ def _row(label: str, texts: Sequence[str], *, of: Sequence[Number | None] = (), 
         label=label,
         texts=shown,
         differs=len(set(shown)) > 1 if differs is None else differs,
-        change=change(of) if len(of) == 2 else "",
+        change=change(of) if len(of) == 2 and shown[0] != shown[1] else "",
     )

@@ -1,0 +1,142 @@
+"""What decisions come to where stages are watched: the newest stored results all of whose reads they fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from milepost.errors import MilepostError
+from milepost.model.comparison.subjects import Subject
+from milepost.model.fingerprint.parts import load_parts
+from milepost.model.rows import DecisionRow, PartsRow, ResultRow, RunRow, StageRow, TraceRow
+from milepost.model.status import StageState
+from milepost.process.affecting import stages_by_number
+from milepost.process.inputs import FileDigests
+from milepost.process.manager import paths
+from milepost.process.manager.snapshot import Snapshot
+from milepost.process.subjects import NEWEST, grouped, rows_of
+from milepost.store.protocol import Store
+
+Decisions = Mapping[str, Mapping[str, object]]  # stage -> name -> value
+_READ_BY_SCENARIO = (paths.DECISION, paths.NAMES, paths.STAGE)
+
+
+class Traced:
+    """The watched results of one process. Which code made them does not count: of each the newest is shown."""
+
+    def __init__(self, store: Store, process: str, runs: Sequence[RunRow], now: float) -> None:
+        results = rows_of(store, ResultRow, "run", [run.id for run in runs])
+        self._results = {row.key: row for row in results}
+        traces = sorted(rows_of(store, TraceRow, "key", list(self._results)), key=lambda row: -row.seq)
+        self._traces = grouped(traces, lambda row: row.stage)
+        self._process = process
+        self._files = FileDigests(store, now)
+        newest = [rows[0].key for rows in self._traces.values()]
+        parts = {row.stage: load_parts(row.parts) for row in rows_of(store, PartsRow, "key", newest)}
+        self._numbers = stages_by_number(parts)
+
+    def stages(self, decisions: Decisions, left_out: Sequence[str]) -> tuple[StageRow, ...]:
+        """The stages that have a result under these decisions, each behind those that it takes.
+
+        `left_out` are secrets, "stage.name", which cannot be compared.
+        """
+        known: dict[int | str, Mapping[str, object]] = {}
+        known.update(decisions.items())
+        known.update((number, decisions[stage]) for number, stage in self._numbers.items() if stage in decisions)
+        asked = _Asked(Snapshot(0, known, {}), frozenset(left_out))
+        for stage in self._traces:
+            self._find(stage, asked)
+        return tuple(self._row(row, at) for at, row in enumerate(filter(None, asked.found.values())))
+
+    def _find(self, stage: str, asked: _Asked) -> ResultRow | None:
+        if stage in asked.found or stage in asked.under_way:
+            return asked.found.get(stage)
+        asked.under_way.add(stage)
+        holding = (trace for trace in self._traces.get(stage, ()) if self._holds(trace, asked))
+        trace = next(holding, None)
+        asked.found[stage] = self._results[trace.key] if trace is not None else None
+        return asked.found[stage]
+
+    def _holds(self, trace: TraceRow, asked: _Asked) -> bool:
+        reads = msgspec.json.decode(trace.reads, type=list[tuple[str, str]])
+        return all(self._is_so(path, digest, asked) for path, digest in reads)
+
+    def _is_so(self, path: str, digest: str, asked: _Asked) -> bool:
+        kind = paths.kind_of(path)
+        if kind == paths.UPSTREAM:
+            stage = paths.stage_and_name(path)[0]
+            taken = self._find(self._numbers.get(stage, stage), asked)
+            return taken is not None and taken.address == digest
+        if kind not in _READ_BY_SCENARIO:
+            return True  # the code, and what belongs to the manager: not what a scenario decides
+        stage, name = paths.stage_and_name(path)
+        if f"{self._numbers.get(stage, stage)}.{name}" in asked.left_out:
+            return True
+        try:
+            return asked.snapshot.digest(path, self._content) == digest
+        except MilepostError:
+            return False  # a file that is gone, a value without a digest
+
+    def _content(self, path: str) -> str:
+        return self._files.digest(path, stage=self._process, name=path)
+
+    def _row(self, result: ResultRow, position: int) -> StageRow:
+        return StageRow(
+            run=result.run,
+            stage=result.stage,
+            epoch=0,
+            process=self._process,
+            state=StageState.COMPLETED,
+            position=position,
+            key=result.key,
+            address=result.address,
+            ended=result.at,
+            seconds=result.seconds,
+            metrics=result.metrics,
+        )
+
+
+class _Asked:
+    """One look through the traces: for which decisions, and what was found so far."""
+
+    def __init__(self, snapshot: Snapshot, left_out: frozenset[str]) -> None:
+        self.snapshot = snapshot
+        self.left_out = left_out
+        self.found: dict[str, ResultRow | None] = {}
+        self.under_way: set[str] = set()
+
+
+def by_hand(store: Store, processes: Collection[str], now: float) -> dict[str, Traced]:
+    """Those of these processes that a program carries out by itself, with their watched results."""
+    found: dict[str, Traced] = {}
+    for process in processes:
+        runs = store.rows(RunRow, process=process, newest=True, limit=NEWEST)
+        if runs and not runs[0].decisions_hash:
+            found[process] = Traced(store, process, runs, now)
+    return found
+
+
+def with_results(store: Store, shown: Subject, results: Sequence[StageRow], *, is_its_own: bool) -> Subject:
+    """A run as it shows these results; `is_its_own`: what else it did under its present decisions counts too."""
+    mine = {row.key: row for row in shown.stages if row.key}
+    stages = [mine.get(row.key or "", row) for row in results]
+    if is_its_own:
+        known = {row.stage for row in stages}
+        stages += [row for row in _since_decided(store, shown) if row.stage not in known]
+    seconds = sum(row.seconds or 0.0 for row in stages if row.parent is None)
+    return msgspec.structs.replace(shown, stages=tuple(stages), seconds=seconds, saved_seconds=None)
+
+
+def _since_decided(store: Store, shown: Subject) -> list[StageRow]:
+    """What nobody watched, as far as nothing that was decided later could have changed it."""
+    assert shown.run is not None
+    order = {row.stage: row.position for row in shown.stages}
+    decided = [(order.get(row.stage, 0), row.at) for row in store.rows(DecisionRow, run=shown.run.id)]
+    return [
+        row
+        for row in shown.stages
+        if row.key is None
+        and row.state is not StageState.PENDING
+        and not any(at > (row.ended or at) for position, at in decided if position <= row.position)
+    ]
