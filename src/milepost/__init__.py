@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from milepost.kernel.handles import Run as Run
     from milepost.kernel.handles import Stage as Stage
     from milepost.kernel.workspace import Workspace as Workspace
+    from milepost.process.components import create_components as create_components
     from milepost.process.definition import Process as Process
     from milepost.process.handler import ProcessStageHandler as ProcessStageHandler
     from milepost.process.manager import ProcessManager as ProcessManager
@@ -35,6 +36,7 @@ _HOMES = {
     "Run": "milepost.kernel.handles",
     "Stage": "milepost.kernel.handles",
     "Workspace": "milepost.kernel.workspace",
+    "create_components": "milepost.process.components",
     "stage": "milepost.process.stages",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "Run",
     "Stage",
     "Workspace",
+    "create_components",
     "stage",
 ]
 

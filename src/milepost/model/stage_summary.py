@@ -20,13 +20,14 @@ def summary(machine: StageMachine) -> dict[str, object]:
         "status_counts": dict(Counter(str(standing.state) for standing in stages.values())),
         "active_stage": machine.active,
         "progress": sum(shares) / len(shares) if shares else 0.0,
-        "stages": {name: _stage(standing) for name, standing in stages.items()},
+        "stages": {name: stage_summary(standing) for name, standing in stages.items()},
     }
     counts = {name: _substage_counts(one) for name, one in stages.items() if one.substages or one.spec.loop}
     return {**whole, "substages": counts} if counts else whole
 
 
-def _stage(standing: StageStanding) -> dict[str, object]:
+def stage_summary(standing: StageStanding) -> dict[str, object]:
+    """One stage of it."""
     document = standing.document
     decisions = document["decisions"]
     assert isinstance(decisions, dict)

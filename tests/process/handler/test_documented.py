@@ -144,7 +144,7 @@ def test_a_new_process_ends_the_former(handler, workspace):
     through_loading(handler)
     assert former != handler.initialize_process("Another")
     assert "interrupted" == workspace.store.get(RunRow, id=former).state
-    assert "pending" == handler.get_stage_status("data_loading")
+    assert "pending" == handler.get_stage_status("data_loading")["status"]
 
 
 @pytest.mark.parametrize("name", ["", "  ", 7, None, "x" * 201])

@@ -48,12 +48,12 @@ def test_items_are_counted_and_listed(loop, workspace):
 def test_an_item_is_done_once(loop):
     """One that is completed is not started again; who asks is told where it stands."""
     loop.start_stage("documents")
-    assert "pending" == loop.get_substage_status("documents", "a")
+    assert "pending" == loop.get_substage_status("documents", "a")["status"]
     loop.start_substage("documents", "a")
     with pytest.raises(ProcessManagementError, match="already running"):
         loop.start_substage("documents", "a")
     loop.complete_substage("documents", "a")
-    assert "completed" == loop.get_substage_status("documents", "a")
+    assert "completed" == loop.get_substage_status("documents", "a")["status"]
     with pytest.raises(ProcessManagementError, match="it is completed"):
         loop.start_substage("documents", "a")
 
@@ -76,7 +76,7 @@ def test_how_many_items_is_a_count(loop, total):
     """Else nothing starts."""
     with pytest.raises(InvalidDataError, match="items_total is a count"):
         loop.start_stage("documents", items_total=total)
-    assert "pending" == loop.get_stage_status("documents")
+    assert "pending" == loop.get_stage_status("documents")["status"]
 
 
 def test_a_total_that_was_wrong(loop):

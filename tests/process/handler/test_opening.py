@@ -174,7 +174,7 @@ def test_with_a_workspace_of_its_own(tmp_path, monkeypatch):
     with Workspace.open(tmp_path / ".milepost") as workspace:
         assert "completed" == workspace.store.get(RunRow, id=process_id).state
     with pytest.raises(MilepostError, match="no paper"), ProcessStageHandler.open_process(process_id) as again:
-        assert "completed" == again.get_stage_status("a")
+        assert "completed" == again.get_stage_status("a")["status"]
         raise MilepostError("no paper")
     with Workspace.open(tmp_path / ".milepost") as workspace:
         run = workspace.store.get(RunRow, id=process_id)

@@ -69,7 +69,7 @@ def test_metadata_of_any_kind(handler):
 def test_progress_of_a_stage_that_does_not_run(handler):
     """Observation is no reason to break the work: it is recorded."""
     handler.track_progress("report", 0.5, "early")
-    assert "pending" == handler.get_stage_status("report")
+    assert "pending" == handler.get_stage_status("report")["status"]
     assert ["early"] == [one["message"] for one in tracked(handler, "report")]
 
 
@@ -123,7 +123,7 @@ def test_an_error_without_words_is_the_one_at_hand(handler, workspace):
 def test_optional_stages_do_not_block(handler):
     """Not started they are in nobody's way; once they failed they have to be skipped or done."""
     through(handler, "data_loading", "processing")
-    assert "pending" == handler.get_stage_status("checking")
+    assert "pending" == handler.get_stage_status("checking")["status"]
     handler.start_stage("checking")
     handler.complete_stage("checking", success=False)
     with pytest.raises(ProcessManagementError, match="previous stage checking not completed"):
@@ -156,7 +156,7 @@ def test_algorithms(handler, workspace):
     through(handler, "data_loading")
     with pytest.raises(InvalidDataError, match="Did you mean 'example_algorithm'"):
         handler.start_stage("processing", "exmaple_algorithm")
-    assert "pending" == handler.get_stage_status("processing")
+    assert "pending" == handler.get_stage_status("processing")["status"]
     stage = handler.start_stage("processing", "example_algorithm")
     assert ("example_algorithm", {"threshold": 0.5}) == (stage["current_algorithm"], stage["algorithm_parameters"])
     assert "example_algorithm" == handler.get_process_summary()["stages"]["processing"]["current_algorithm"]

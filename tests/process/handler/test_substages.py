@@ -51,7 +51,7 @@ def test_a_stage_waits_for_its_required_substages(processing):
     said = "Cannot complete stage processing: required substages not completed: read"
     with pytest.raises(DependencyError, match=said):
         processing.complete_stage("processing", success=True)
-    assert "running" == processing.get_stage_status("processing")
+    assert "running" == processing.get_stage_status("processing")["status"]
     processing.complete_substage("processing", "read")
     assert "completed" == processing.complete_stage("processing")["status"]
 
@@ -133,7 +133,7 @@ def test_what_begins_and_completes_by_itself(make):
     for item in ("x", "y"):
         handler.start_substage("loop", item)
         handler.complete_substage("loop", item)
-    assert "completed" == handler.get_stage_status("loop")
+    assert "completed" == handler.get_stage_status("loop")["status"]
     handler.start_stage("after")
 
 

@@ -13,7 +13,7 @@ from milepost.model import stage_rules, stage_summary
 from milepost.model.decision import MISSING, Choice, DecisionPoint
 from milepost.model.metrics import metrics_of
 from milepost.model.redaction import register_secrets_in
-from milepost.model.status import RunState
+from milepost.model.status import RunState, StageState
 from milepost.process.handler.block import StageBlock
 from milepost.process.handler.journal import Journal
 from milepost.process.handler.keeping import DecisionKeeper, StageDict, StageName, harmless, plain
@@ -63,7 +63,7 @@ class ProcessStageHandler(SubstageCalls):
     def initialize_process(self, name: str, description: str = "") -> str:
         """Begin a new process and return its id, which is its run's; a process that was under way is ended."""
         with self._lock:
-            workspace = self._place()
+            workspace = self._place(create=True)
             spec = self._blank.spec
             journal = new_process(name, harmless(description), spec, workspace, keeper=self.process_manager is not None)
             self._take(journal)
@@ -81,7 +81,10 @@ class ProcessStageHandler(SubstageCalls):
         with self._call() as (journal, machine, at):
             journal.underway.check()
             self._happen(stage_rules.start(machine, stage_name, algorithm_name, at=at, items_total=items_total))
-            return self._standing(stage_name).document
+            standing = self._standing(stage_name)
+            if self.process_manager is not None:
+                self.process_manager.drop_result(standing.name)
+            return standing.document
 
     def record_stage_decision(
         self, stage_name: StageName, decision_name: str, decision: object, *, note: str | None = None
@@ -146,10 +149,10 @@ class ProcessStageHandler(SubstageCalls):
             self._happen(stage_rules.skip(machine, stage_name, harmless(reason), at=at))
             return self._standing(stage_name).document
 
-    def get_stage_status(self, stage_name: StageName) -> str:
-        """`pending`, `running`, `completed`, `failed` or `skipped`."""
+    def get_stage_status(self, stage_name: StageName) -> dict[str, object]:
+        """A stage as the summary has it: `status` (pending, running, completed, failed, skipped), progress, times."""
         with self._lock:
-            return str(self._standing(stage_name).state)
+            return stage_summary.stage_summary(self._standing(stage_name))
 
     def get_process_summary(self) -> dict[str, object]:
         """The whole process in the documented shape."""
@@ -180,7 +183,7 @@ class ProcessStageHandler(SubstageCalls):
         except Exception as error:
             self.complete_stage(stage_name, success=False, result_data=f"{type(error).__name__}: {error}")
             raise
-        if self.get_stage_status(stage_name) == "running":
+        if self._standing(stage_name).state is StageState.RUNNING:
             self.complete_stage(stage_name, success=True, result_data=block.result)
 
     def close(self) -> RunState | None:
@@ -215,8 +218,10 @@ class ProcessStageHandler(SubstageCalls):
             text = f"its result is in this process alone, it cannot be stored: {fact.unstored}"
             self._open_journal().underway.log(text, stage=fact.stage, level="WARNING")
 
-    def _place(self) -> Workspace:
-        self._workspace = self._workspace or Workspace.open()
+    def _place(self, *, create: bool) -> Workspace:
+        if self._workspace is None:
+            manager = self.process_manager
+            self._workspace = manager.workspace if manager is not None else Workspace.open(create=create)
         return self._workspace
 
     def _take(self, journal: Journal) -> None:
@@ -244,8 +249,7 @@ class ProcessStageHandler(SubstageCalls):
             is_open = self._journal is not None and not self._journal.underway.is_over
             if is_open and process_id in (self.current_process_id, self.run_name):
                 return self
-            self._workspace = self._workspace or Workspace.open(create=False)
-            journal = known_process(process_id, self._given_spec, self._workspace)
+            journal = known_process(process_id, self._given_spec, self._place(create=False))
             self._take(journal)
             if self.process_manager is not None:
                 self.process_manager.attach(journal.underway, load=True)

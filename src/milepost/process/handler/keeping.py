@@ -29,6 +29,10 @@ StageDict = dict[str, object]
 class DecisionKeeper(Protocol):
     """What a handler asks of its process manager."""
 
+    @property
+    def workspace(self) -> Workspace:
+        """Where it records."""
+
     def attach(self, underway: RunUnderway, *, load: bool = False) -> None:
         """Record in this run from now on; `load`: take up its decisions."""
 
@@ -42,6 +46,9 @@ class DecisionKeeper(Protocol):
 
     def set_result(self, stage: StageName, result: object) -> None:
         """This is the stage's result."""
+
+    def drop_result(self, stage: StageName) -> None:
+        """The stage has no result any more."""
 
 
 class Keeping:

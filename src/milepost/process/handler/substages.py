@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from milepost.model import stage_events as facts
 from milepost.model import substage_rules
+from milepost.model.stage_standing import new_substage
 from milepost.process.handler.keeping import Keeping, StageDict, StageName, harmless, plain
 from milepost.process.handler.results import error_of, pack_result
 
@@ -66,12 +67,13 @@ class SubstageCalls(Keeping):
             self._happen(substage_rules.skip(machine, stage_name, substage_name, said, at=at))
             return self._substage(stage_name, substage_name)
 
-    def get_substage_status(self, stage_name: StageName, substage_name: SubstageName) -> str:
-        """`pending`, `running`, `completed`, … ; an item that was never named is pending."""
+    def get_substage_status(self, stage_name: StageName, substage_name: SubstageName) -> StageDict:
+        """A substage or item with its `status` (pending, running, completed, …); one never named is pending."""
         with self._lock:
             standing = self._standing(stage_name)
-            sub = standing.substages.get(substage_rules.substage_name(standing.spec, substage_name))
-            return "pending" if sub is None else str(sub.state)
+            name = substage_rules.substage_name(standing.spec, substage_name)
+            sub = standing.substages.get(name) or new_substage(None, name)
+            return sub.document
 
     def _substage(self, stage_name: StageName, substage_name: SubstageName) -> StageDict:
         standing = self._standing(stage_name)
