@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import tracemalloc
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milepost.errors import ObjectMissing, ObjectRefused
-from milepost.store import sequence as sequence_module
 from milepost.store.codecs.encoded import CHUNK, SEQUENCE, Encoded
 from milepost.store.objects import Objects, Stored
 from milepost.store.sequence import Kept, SequenceWriter, StoredSequence, read_chunk
@@ -210,21 +208,30 @@ def test_chunks_end_by_bytes_too(objects: Objects) -> None:
     assert 3 == len(objects.references(address))
 
 
-def test_a_long_sequence_takes_the_memory_of_a_few_chunks(objects: Objects) -> None:
+LONG = """
+import sys, tracemalloc
+from pathlib import Path
+from milepost.store import sequence as sequence_module
+from milepost.store.objects import Objects
+
+count, objects = 25_000, Objects(Path(sys.argv[1]), bytes(32))
+tracemalloc.start()
+writer = sequence_module.SequenceWriter(objects, chunk=500)
+for number in range(count):
+    writer.append(objects.pack({"number": number, "text": "some text"}), str(number))
+sequence = objects.get(writer.close().address)
+assert sum(range(count)) == sum(value["number"] for value in sequence)
+assert sequence[7_777] == {"number": 7_777, "text": "some text"}
+assert len(sequence._cached) <= sequence_module.CACHED_CHUNKS
+print(tracemalloc.get_traced_memory()[1])
+"""
+
+
+def test_a_long_sequence_takes_the_memory_of_a_few_chunks(tmp_path: Path) -> None:
     """Writing and iterating fifty chunks keeps as many in memory as are cached, however many there are."""
-    count = 25_000
-    tracemalloc.start()
-    writer = SequenceWriter(objects, chunk=500)
-    for number in range(count):
-        writer.append(objects.pack({"number": number, "text": "some text"}), str(number))
-    sequence = objects.get(writer.close().address)
-    assert isinstance(sequence, StoredSequence)
-    assert sum(range(count)) == sum(value["number"] for value in sequence)  # type: ignore[index]
-    assert sequence[7_777] == {"number": 7_777, "text": "some text"}
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    command = [sys.executable, "-c", LONG, str(tmp_path / "objects")]  # where nobody else takes memory
+    peak = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert peak < 1_500_000  # a chunk of these takes 0.1 MB, all of them 5 MB
-    assert len(sequence._cached) <= sequence_module.CACHED_CHUNKS
 
 
 def test_a_pickle_in_a_chunk_that_nobody_signed_is_not_loaded(objects: Objects) -> None:
