@@ -175,7 +175,7 @@ def test_a_point_with_complete_defaults_is_decided(made, place):
     manager = made()
     manager.register_decision_point(1, {"a": int}, defaults={"a": 1})
     assert place.store.rows(RunRow) == []
-    assert manager.get_stage_data(1)["results"] == {1: {"a": 1}}
+    assert manager.get_stage_data(1)["status"] == "success"
     assert rows(manager) == [("1", "a", 1, "default")]
 
 

@@ -247,16 +247,18 @@ def test_missing_decisions_are_misuse(made):
         manager.get_stage_data(2)
 
 
-def test_the_base_manager_gives_the_decisions(made):
-    """Without a computation of its own a stage's data are the decisions that it stands on; they change with these."""
+def test_a_manager_without_a_computation(made):
+    """Nothing comes out, with success; it is found again until a decision that the stage stands on changes."""
     manager = made()
     manager.make_decisions(1, {"parameter1": "value1"})
-    manager.make_decisions(2, {"parameter2": 42})
+    manager.make_decisions(3, {"parameter2": 42})
     first, second = manager.get_stage_data(2), manager.get_stage_data(2)
-    assert first["results"] == second["results"] == {1: {"parameter1": "value1"}, 2: {"parameter2": 42}}
+    assert (first["status"], first["results"]) == ("success", [])
+    assert (first.was_reused, second.was_reused, first == second) == (False, True, True)
+    manager.make_decisions(3, {"parameter2": 43})
+    assert manager.get_stage_data(2).was_reused
     manager.make_decisions(1, {"new_value": 10})
-    assert not (third := manager.get_stage_data(2)).was_reused
-    assert third["results"][1] == {"new_value": 10, "parameter1": "value1"}
+    assert not manager.get_stage_data(2).was_reused
 
 
 def test_nested_errors_are_not_kept(made):

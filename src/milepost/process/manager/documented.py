@@ -230,11 +230,12 @@ class ProcessManager(ScenarioCalls):
             raise outcome.as_error()
         return self._data(outcome)
 
-    def _compute_stage(self, stage: Any) -> object:
-        """Compute one stage: override it. Here: the decisions of this stage and of those before it."""
+    def _compute_stage(self, stage: Any) -> Any:
+        """Compute one stage: override it. Here nothing comes out, and counts anew when a decision up to it changes."""
         decided = self.current_decisions
-        wanted = [one for one in decided if _is_until(self._inside.names.id_of(one), stage)]
-        return {one: dict(decided[one]) for one in wanted}
+        for one in decided:
+            if _is_until(self._inside.names.id_of(one), stage):
+                decided[one].copy()
 
     def set_result(self, stage: StageAddress, result: object) -> None:
         """Let this be what `get_stage_data(stage)` gives, until `drop_result` or another of it."""
