@@ -121,7 +121,7 @@ class ScenarioCalls:
             given.setdefault(stage, {})[name] = inside.decided.chosen[stage][name]
         try:
             chosen = {
-                stage: inside.points.chosen(Decided(), stage, values, apply_defaults=False, replace=True)
+                stage: inside.points.chosen(Decided(), stage, values, apply_defaults=True, replace=True)
                 for stage, values in given.items()
                 if values
             }
