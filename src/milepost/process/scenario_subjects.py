@@ -37,9 +37,7 @@ def read_scenarios(
     values = [_values(scenario) for scenario in scenarios]
     runs = _runs(store, scenarios, values)
     traced = by_hand(store, {scenario.process for scenario in scenarios}, now)
-    results = [
-        traced[it.process].stages(it.decisions, it.left_out) if it.process in traced else None for it in scenarios
-    ]
+    results = [traced[it.process].stages(it.decisions) if it.process in traced else None for it in scenarios]
     shown = _shown(store, lock_folder, runs, results, now)
     defaults = _defaults(store, scenarios, runs)
     return [
@@ -112,17 +110,17 @@ def _value(point: DecisionPoint, value: object) -> Value:
 def _runs(store: Store, scenarios: Sequence[Scenario], values: Sequence[Values]) -> list[RunRow | None]:
     """The run that shows each scenario. Those that were asked for it are looked at first: they are few."""
     asked = rows_of(store, RunRow, "scenario", list({scenario.name for scenario in scenarios}))
-    by_name = grouped(sorted(asked, key=lambda run: -run.created), lambda run: f"{run.process}/{run.scenario}")
+    by_name = grouped(sorted(asked, key=lambda run: -run.created), lambda run: (run.process, run.scenario))
     rows = _current(store, [run for runs in by_name.values() for run in runs])
     found = [
-        next((run for run in by_name.get(f"{it.process}/{it.name}", ()) if _is_shown_by(it, mine, rows[run.id])), None)
+        next((run for run in by_name.get((it.process, it.name), ()) if _is_shown_by(it, mine, run, rows[run.id])), None)
         for it, mine in zip(scenarios, values, strict=True)
     ]
     missing = {it.process for it, run in zip(scenarios, found, strict=True) if run is None}
     others = {process: store.rows(RunRow, process=process, newest=True, limit=NEWEST) for process in missing}
     rows = _current(store, [run for runs in others.values() for run in runs])
     return [
-        run or next((other for other in others[it.process] if _is_shown_by(it, mine, rows[other.id])), None)
+        run or next((other for other in others[it.process] if _is_shown_by(it, mine, other, rows[other.id])), None)
         for it, mine, run in zip(scenarios, values, found, strict=True)
     ]
 
@@ -133,16 +131,19 @@ def _current(store: Store, runs: Iterable[RunRow]) -> dict[str, dict[Path2, Deci
     return {run: current_rows(rows.get(run, ())) for run in ids}
 
 
-def _is_shown_by(scenario: Scenario, values: Values, rows: Mapping[Path2, DecisionRow]) -> bool:
-    """Whether a run decided what the scenario decides, and everything else by default; secrets cannot be compared."""
+def _is_shown_by(scenario: Scenario, values: Values, run: RunRow, rows: Mapping[Path2, DecisionRow]) -> bool:
+    """Whether a run decided what the scenario decides, and everything else by default.
+
+    Secrets that the scenario does not keep cannot be compared: only a run that was asked for it had them from its user.
+    """
+    if not rows or (scenario.left_out and run.scenario != scenario.name):
+        return False
     for path, value in values.items():
         row = rows.get(path)
         if row is None or (not row.is_redacted and identity(Value(row.value, row.address)) != identity(value)):
             return False
-    open_paths = (
-        row for path, row in rows.items() if path not in values and f"{row.stage}.{row.name}" not in scenario.left_out
-    )
-    return bool(rows) and all(map(_is_default, open_paths))
+    others = (row for path, row in rows.items() if path not in values)
+    return all(_is_default(row) or f"{row.stage}.{row.name}" in scenario.left_out for row in others)
 
 
 def _is_default(row: DecisionRow) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from milepost.store.protocol import Store
 
 PAGE = 500  # ids in one question: SQLite binds so many and more at once
 R = TypeVar("R", bound=Row)
+K = TypeVar("K", bound=Hashable)
 NEWEST = 2000  # runs of a process that are looked through for what shows a scenario
 REMOVED = "removed"  # the source of a decision that was taken back
 
@@ -72,9 +73,9 @@ def current_values(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], Value]:
     }
 
 
-def grouped(rows: Iterable[R], of: Callable[[R], str]) -> dict[str, list[R]]:
+def grouped(rows: Iterable[R], of: Callable[[R], K]) -> dict[K, list[R]]:
     """The rows under what `of` says of them, in their order."""
-    groups: dict[str, list[R]] = {}
+    groups: dict[K, list[R]] = {}
     for row in rows:
         groups.setdefault(of(row), []).append(row)
     return groups

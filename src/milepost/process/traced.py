@@ -36,15 +36,12 @@ class Traced:
         parts = {row.stage: load_parts(row.parts) for row in rows_of(store, PartsRow, "key", newest)}
         self._numbers = stages_by_number(parts)
 
-    def stages(self, decisions: Decisions, left_out: Sequence[str]) -> tuple[StageRow, ...]:
-        """The stages that have a result under these decisions, each behind those that it takes.
-
-        `left_out` are secrets, "stage.name", which cannot be compared.
-        """
+    def stages(self, decisions: Decisions) -> tuple[StageRow, ...]:
+        """The stages that have a result under these decisions, each behind those that it takes."""
         known: dict[int | str, Mapping[str, object]] = {}
         known.update(decisions.items())
         known.update((number, decisions[stage]) for number, stage in self._numbers.items() if stage in decisions)
-        asked = _Asked(Snapshot(0, known, {}), frozenset(left_out))
+        asked = _Asked(Snapshot(0, known, {}))
         for stage in self._traces:
             self._find(stage, asked)
         return tuple(self._row(row, at) for at, row in enumerate(filter(None, asked.found.values())))
@@ -70,9 +67,6 @@ class Traced:
             return taken is not None and taken.address == digest
         if kind not in _READ_BY_SCENARIO:
             return True  # the code, and what belongs to the manager: not what a scenario decides
-        stage, name = paths.stage_and_name(path)
-        if f"{self._numbers.get(stage, stage)}.{name}" in asked.left_out:
-            return True
         try:
             return asked.snapshot.digest(path, self._content) == digest
         except MilepostError:
@@ -100,9 +94,8 @@ class Traced:
 class _Asked:
     """One look through the traces: for which decisions, and what was found so far."""
 
-    def __init__(self, snapshot: Snapshot, left_out: frozenset[str]) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.left_out = left_out
         self.found: dict[str, ResultRow | None] = {}
         self.under_way: set[str] = set()
 
