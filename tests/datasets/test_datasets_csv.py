@@ -255,6 +255,14 @@ def test_a_column_is_of_one_type_over_the_whole_file(data, wrote):
     assert {str} == set(map(type, data.load_data("x")["v"]))
 
 
+@pytest.mark.parametrize(("first", "last"), [("", "1.5"), ("1", "1.5"), ("1", "word"), ("true", "word")])
+def test_types_of_polars_are_those_of_all_rows(data, wrote, first, last):
+    """What only a late row shows counts as much as the first rows: gaps before numbers, words behind them."""
+    wrote("id,v\n" + f"1,{first}\n" * 20_000 + f"2,{last}\n")
+    expected = polars.read_csv(data.path("x"), infer_schema_length=None)
+    assert expected.equals(data.load_data("x", as_="polars"), null_equal=True)
+
+
 def test_nothing_to_save(data):
     """No rows are saved with their columns; no columns are refused."""
     data.save_data("x", pandas.DataFrame({"a": []}))

@@ -197,7 +197,7 @@ from milepost.datasets import make_data_manager
 from milepost.datasets.tables import Tables
 
 class Slow(Tables):
-    def _row(self, row):
+    def _row(self, row, foreign):
         if row[sys.argv[2]] == 15_000:
             print("half way", flush=True)
             sys.stdin.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas
     import polars
 
+_TRIED_ROWS = 10_000
 _WORDS = {"string", "integer", "floating", "boolean", "decimal", "datetime", "date", "time", "datetime64", "empty"}
 _WORDS |= {"mixed-integer", "mixed-integer-float", "categorical", "timedelta", "timedelta64", "period"}
 
@@ -78,20 +80,34 @@ def polars_parts(path: Path, request: Request, what: str) -> Iterator[polars.Dat
     if len(known) == 1:  # polars takes an empty line for a row, which we and pandas do not
         yield from (polars.DataFrame(part, schema=wanted) for part in csv_text.parts(path, request, what))
         return
-    try:
-        frame = polars.read_csv(
-            path,
-            separator=request.separator,
-            infer_schema_length=None,
-            null_values=["", *request.missing],
-            schema_overrides=dict.fromkeys(request.text, polars.String),
-        )
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise csv_text.diagnosed(path, request.separator, what, error) from error
+    frame = _polars_frame(path, request, what)
     if frame[:, -1].null_count():  # or rows are short
         _refuse_uneven(path, request, what)
     frame = frame.select(wanted)
     yield from [frame] if request.chunks is None or not frame.height else frame.iter_slices(request.chunks)
+
+
+def _polars_frame(path: Path, request: Request, what: str) -> polars.DataFrame:
+    """The whole file. Its first rows say what types to try; where they do not fit, all rows are asked."""
+    import polars
+
+    def read(rows: int | None) -> polars.DataFrame:
+        return polars.read_csv(
+            path,
+            separator=request.separator,
+            infer_schema_length=rows,
+            null_values=["", *request.missing],
+            schema_overrides=dict.fromkeys(request.text, polars.String),
+        )
+
+    try:
+        with contextlib.suppress(polars.exceptions.ComputeError):
+            frame = read(_TRIED_ROWS)
+            if frame.height <= _TRIED_ROWS or not any(column.head(_TRIED_ROWS).is_null().all() for column in frame):
+                return frame
+        return read(None)
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise csv_text.diagnosed(path, request.separator, what, error) from error
 
 
 def save_pandas(frame: pandas.DataFrame, file: BinaryIO, what: str) -> None:

@@ -166,4 +166,4 @@ def built(columns: list[str], rows: Sequence[Sequence[object]], kind: Kind) -> o
         return polars.DataFrame(list(rows), schema=columns, orient="row", infer_schema_length=None)
     import pandas
 
-    return pandas.DataFrame.from_records(list(rows), columns=columns)
+    return pandas.DataFrame.from_records(list(map(tuple, rows)), columns=columns)  # rows of SQLAlchemy are slow there

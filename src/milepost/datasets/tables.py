@@ -85,11 +85,11 @@ class Tables:
         columns, parts = _held(data, what)
         kinds = {column: set[str]().union(*_kinds_in(parts, column, what)) for column in columns}
         self._refuse_zones(kinds, what)
+        foreign = [column for column, each in kinds.items() if each & {"moment", "decimal", "uuid"}]
         with self._database.writing(name) as connection:
             table = self._emptied(connection, name, kinds, replace=replace)
-            for part in parts:
-                if part:
-                    connection.execute(table.insert(), [self._row(row) for row in part])
+            for part in filter(None, parts):
+                connection.execute(table.insert(), [self._row(row, foreign) for row in part])
 
     def _emptied(self, connection: Connection, name: str, kinds: dict[str, set[str]], *, replace: bool) -> Table:
         """The table without rows: the one that is there if it has these columns, else a new one."""
@@ -141,9 +141,10 @@ class Tables:
                 )
                 raise DataSetError(f"{message} one, or to text", column=column)
 
-    def _row(self, row: dict[str, object]) -> dict[str, object]:
+    def _row(self, row: dict[str, object], foreign: list[str]) -> dict[str, object]:
         """Values as drivers take them; SQLite, which has neither, is given the text of decimals and UUIDs."""
-        for column, value in row.items():
+        for column in foreign:
+            value = row[column]
             if hasattr(value, "to_pydatetime"):
                 row[column] = value.to_pydatetime(warn=False)
             elif self._database.is_sqlite and isinstance(value, Decimal | UUID):
