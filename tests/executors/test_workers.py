@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import contextmanager, suppress
 
 import executor_stages as stages
 import psutil
@@ -167,6 +169,48 @@ def test_no_zombie_and_no_descriptor_is_left(bench):
     gc.collect()
     assert sorted(os.listdir("/proc/self/fd")) == before
     assert psutil.Process().children() == children
+
+
+@pytest.mark.parametrize("spare", [0, 1, 2, 3, 4, 5, 6, 8, 10, 12])
+def test_too_few_descriptors_for_a_worker_say_so_and_none_is_lost(bench, spare):
+    """Nobody is charged, the error says what to raise, and what was opened is closed."""
+    with bench(mapped(stages.pid)) as b:
+        b.result("pid", 0)
+    gc.collect()
+    before, children = sorted(os.listdir("/proc/self/fd")), psutil.Process().children()
+    with bench(mapped(stages.pid)) as b:
+        with few_descriptors(spare):
+            outcome = b.do("pid", 0)
+        assert outcome.kind in ("done", "refused")
+        if outcome.kind == "refused":
+            assert "ulimit -n" in outcome.error
+            assert [item.item for item in outcome.rest] == ["i0"]
+    gc.collect()
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert psutil.Process().children() == children
+
+
+@contextmanager
+def few_descriptors(spare):
+    """This process may open so many more."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        while len(taken) < spare:  # all below the highest were open
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + spare, limits[1]))
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(spare):
+            os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for fd in taken:
+            os.close(fd)
 
 
 def test_when_the_session_is_killed_its_workers_go(tmp_path):

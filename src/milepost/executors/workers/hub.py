@@ -252,10 +252,10 @@ class Hub:
 
     def _hand_out(self) -> None:
         while self._queue:
-            if self._broken is not None:
+            worker = self._free_worker() if self._broken is None else None
+            if self._broken is not None:  # found out just now, maybe: nobody would look again
                 self._refuse_queued()
                 return
-            worker = self._free_worker()
             if worker is None:
                 return
             self._give(worker, self._queue.popleft())

@@ -18,7 +18,6 @@ from milepost.executors.task import ItemTask, Task
 from milepost.executors.workers.framing import READ_BYTES, Frame, Frames
 from milepost.executors.workers.lines import Lines
 from milepost.executors.workers.slot import Slot
-from milepost.model.refusal import refusal_text
 
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -30,6 +29,8 @@ class WorkerProcess:
     """A worker and the pipes to it. Only the thread that started it may use it."""
 
     def __init__(self, number: int, sys_path: Sequence[str], threads: int) -> None:
+        if not sys.executable:
+            raise WorkerError("workers need Python's own executable, and sys.executable is empty")
         self.number = number
         self.task: Task | None = None
         self.items: tuple[ItemTask, ...] = ()  # of the task, those that were sent
@@ -45,12 +46,16 @@ class WorkerProcess:
         self.lines = tuple(_lines_of(stream) for stream in (self._process.stdout, self._process.stderr))
 
     def _start(self, sys_path: Sequence[str], threads: int) -> None:
-        if not sys.executable:
-            raise WorkerError("workers need Python's own executable, and sys.executable is empty")
-        self.connection, theirs = socket.socketpair()
-        watched, self._watch = os.pipe()
-        passed = (theirs.fileno(), watched, self.slot.fd)
-        try:
+        """Raises OSError when the system refuses it, and has then closed what was opened."""
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            ours.callback(self.slot.close)
+            self.connection, connection = socket.socketpair()
+            ours.callback(self.connection.close)
+            theirs.callback(connection.close)
+            watched, self._watch = os.pipe()
+            ours.callback(os.close, self._watch)
+            theirs.callback(os.close, watched)
+            passed = (connection.fileno(), watched, self.slot.fd)
             self._process = subprocess.Popen(
                 [
                     sys.executable,
@@ -65,12 +70,7 @@ class WorkerProcess:
                 start_new_session=True,  # the terminal's signals do not reach it, and its children end with it
                 env={"OMP_NUM_THREADS": str(threads), **os.environ},
             )
-        except OSError as error:
-            self._close_pipes()
-            raise WorkerError(f"a worker cannot be started: {refusal_text(error)}", cause=str(error)) from error
-        finally:
-            theirs.close()
-            os.close(watched)
+            ours.pop_all()
         self.connection.setblocking(False)
         self.pidfd = _pidfd(self._process.pid)
 

@@ -36,8 +36,12 @@ class Slot:
         else:
             fd, path = tempfile.mkstemp(prefix="milepost-slot-")
             os.unlink(path)
-        os.ftruncate(fd, SIZE)
-        return cls(fd)
+        try:
+            os.ftruncate(fd, SIZE)
+            return cls(fd)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def at_hand(self, index: int, is_begun: bool) -> None:
         """An item is begun, or done. Called by the worker."""
