@@ -91,6 +91,20 @@ def test_a_run_on_a_full_disk_gives_up_in_a_way_that_resumes(tmp_path, disk):
     assert job.expected() == job.result()
 
 
+@pytest.mark.parametrize("redirected", ["> /dev/full", "> /dev/full 2>&1", ">&-", ">&- 2>&-"])
+def test_output_that_cannot_be_written_loses_nothing(tmp_path, redirected):
+    """What is printed is lost; the run is complete, and the exit code is ours: never Python's 120."""
+    job = Job(tmp_path, items=100, seconds=0)
+    before = ("sh", "-c", f'exec "$@" {redirected}', "sh")
+    process = job.start("run", "sales.py", before=before)
+    said, _ = process.communicate(timeout=60)
+    assert (0 if ">&-" in redirected else 1) == process.returncode, said
+    assert "Traceback" not in said
+    assert ("No space left" in said) == (redirected == "> /dev/full")
+    assert job.expected() == job.result()
+    assert "completed" == job.runs()[0].state
+
+
 @pytest.mark.parametrize(("files", "options"), [(32, ()), (64, ("--executor", "workers", "--workers", "2"))])
 def test_few_open_files_are_enough(tmp_path, files, options):
     job = Job(tmp_path, items=100, seconds=0)

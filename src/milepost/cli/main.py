@@ -95,9 +95,7 @@ def milepost() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Carry the command line out and leave the process with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
     said = Options()
     try:
         code = milepost.main(args=arguments, prog_name="milepost", standalone_mode=False, obj=said)
@@ -106,6 +104,16 @@ def main(arguments: list[str] | None = None) -> None:
         code = leave(error, debug=said.debug, json=said.json)
     _flush_or_forget()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_streams() -> None:
+    """Text of any kind can be printed, and where a stream was closed by who started us, it goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 for the life of the process
+        stream = getattr(sys, name)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _flush_or_forget() -> None:
