@@ -22,3 +22,13 @@ def shortened(text: str, most: int = LONGEST) -> str:
     length = earlier[1] if earlier else f"{len(text):,}"
     tail = min(_TAIL, most // 2)
     return f"{text[: most - tail]} … ({length} characters) … {text[-tail:]}"
+
+
+def encodable(text: str) -> str:
+    """The text with what UTF-8 cannot hold written as an escape: half characters from the names of files.
+
+    Example:
+        >>> encodable("caf\\udce9")
+        'caf\\\\udce9'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

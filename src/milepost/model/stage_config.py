@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeGuard, TypeVar
 
 import msgspec
 
@@ -200,9 +200,14 @@ def _check_rows(stages: Mapping[str, StageSpec]) -> None:
         raise DefinitionError(f"stage {taken!r} is called as a substage of another is; rename one")
 
 
+def is_name(value: object) -> TypeGuard[str]:
+    """Whether it can be what a process, stage, substage or decision is called."""
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_NAME and value.isprintable()
+
+
 def _name(key: object, what: str) -> str:
     name = str(key) if isinstance(key, int) and not isinstance(key, bool) else key
-    if isinstance(name, str) and name.strip() and len(name) <= LONGEST_NAME and name.isprintable():
+    if is_name(name):
         return name
     raise DefinitionError(f"{what}: a name is a printable text of 1 to {LONGEST_NAME} characters, not {key!r:.80}")
 

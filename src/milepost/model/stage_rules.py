@@ -12,7 +12,7 @@ from milepost.errors import (
 )
 from milepost.model import stage_events as facts
 from milepost.model.progress import told_fraction
-from milepost.model.stage_config import LONGEST_NAME, StageSpec
+from milepost.model.stage_config import LONGEST_NAME, StageSpec, is_name
 from milepost.model.stage_machine import StageMachine
 from milepost.model.stage_standing import DONE, StageStanding, new_standing
 from milepost.model.status import StageState
@@ -103,9 +103,10 @@ def skip(machine: StageMachine, stage: str | int, reason: str, *, at: float) -> 
 
 def decide(spec: StageSpec, decision: str, values: object) -> object:
     """The decision as it counts: what is missing comes from its defaults. Raises InvalidDataError."""
-    if not isinstance(decision, str) or not decision.strip() or len(decision) > LONGEST_NAME:
+    if not is_name(decision):
         raise InvalidDataError(
-            f"stage {spec.name!r}: a decision's name is a text of 1 to {LONGEST_NAME} characters, not {decision!r:.80}"
+            f"stage {spec.name!r}: a decision's name is a printable text of 1 to {LONGEST_NAME} characters, "
+            f"not {decision!r:.80}"
         )
     default = spec.decisions.get(decision)
     if isinstance(values, Mapping):

@@ -8,10 +8,13 @@ from milepost.errors import DependencyError, InvalidDataError, ProcessManagement
 from milepost.model import stage_events as facts
 from milepost.model.nearest import did_you_mean
 from milepost.model.progress import told_fraction
+from milepost.model.shortening import encodable
 from milepost.model.stage_config import LONGEST_NAME, StageSpec
 from milepost.model.stage_machine import StageMachine
 from milepost.model.stage_standing import StageStanding, SubstageStanding
 from milepost.model.status import StageState
+
+_MOST = 10**LONGEST_NAME
 
 
 def start(machine: StageMachine, stage: str | int, substage: str | int, *, at: float) -> list[facts.Fact]:
@@ -106,11 +109,28 @@ def substage_name(spec: StageSpec, substage: str | int) -> str:
     known = spec.substage(substage) if isinstance(substage, str | int) else None
     if known is not None:
         return known.name
-    if spec.loop and isinstance(substage, str | int) and 1 <= len(str(substage)) <= LONGEST_NAME:
-        return str(substage)
+    if spec.loop:
+        return _item_name(spec, substage)
     hint = did_you_mean(str(substage), spec.substages)
     declared = "" if spec.substages else " It has none; a stage with 'loop': True takes any name."
     raise InvalidDataError(f"stage {spec.name!r} has no substage {substage!r:.80}.{hint}{declared}", stage=spec.name)
+
+
+def _item_name(spec: StageSpec, item: str | int) -> str:
+    """What a work item is called: any text, or a whole number."""
+    is_number = isinstance(item, int) and not isinstance(item, bool) and abs(item) < _MOST
+    name = str(item) if is_number or isinstance(item, str) else ""
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidDataError(
+            f"stage {spec.name!r}: an item's name is a text of 1 to {LONGEST_NAME} characters or a whole number, "
+            f"not {_shown(item)}",
+            stage=spec.name,
+        )
+    return encodable(name)
+
+
+def _shown(item: object) -> str:
+    return f"{item!r:.80}" if isinstance(item, str) else type(item).__name__
 
 
 def _refuse_missing(where: str, standing: StageStanding, sub: SubstageStanding) -> None:

@@ -151,7 +151,7 @@ def test_a_new_process_ends_the_former(handler, workspace):
 def test_a_process_needs_a_name(make, name):
     """What is no name is refused before anything is made."""
     handler = make()
-    with pytest.raises(InvalidDataError, match="a process's name is a text"):
+    with pytest.raises(InvalidDataError, match="a process's name is a printable text"):
         handler.initialize_process(name)
     assert not handler.initialized
 

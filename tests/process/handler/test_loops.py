@@ -106,3 +106,27 @@ def test_ten_thousand_items(tmp_path, monkeypatch):
     again = ProcessStageHandler.open_process(process_id, workspace=workspace)
     assert before == (again.stages, again.get_process_summary())
     again.close()
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a\x00b", "caf\udce9", "line\nbreak", "0", -3, 10**100], ids=ascii)
+def test_items_of_any_name(loop, workspace, name):
+    """Whatever a file is called; opened again it is there under the same name."""
+    loop.start_stage("documents")
+    item = loop.start_substage("documents", name)
+    assert item == loop.complete_substage("documents", name, result_data=1)
+    before, process_id = loop.stages, loop.current_process_id
+    loop.close()
+    again = ProcessStageHandler.open_process(process_id, workspace=workspace)
+    assert before == again.stages
+    assert "completed" == again.get_substage_status("documents", name)["status"]
+    again.close()
+
+
+@pytest.mark.parametrize("name", ["", None, True, 1.5, ["a"], "x" * 201, 10**300])
+def test_what_is_no_name_of_an_item(loop, name):
+    """Is refused in few words."""
+    loop.start_stage("documents")
+    with pytest.raises(InvalidDataError, match="an item's name is a text of 1 to 200") as raised:
+        loop.start_substage("documents", name)
+    assert len(str(raised.value)) < 300
+    assert {} == loop.stages["documents"]["substages"]

@@ -216,7 +216,7 @@ def test_a_result_that_cannot_be_stored(handler, workspace):
     [
         ("selections", [1], "decision 'selections' is a dict of names and values, not list"),
         ("selections", {1: 2}, "1 is no name of a value"),
-        ("", {}, "a decision's name is a text of 1 to 200 characters"),
+        ("", {}, "a decision's name is a printable text of 1 to 200 characters"),
         ("other", 3, "is a dict of names and values, not int"),
     ],
 )
@@ -326,3 +326,45 @@ def test_when_the_ledger_refuses(handler, monkeypatch):
             handler.complete_stage("data_loading")
     assert before == handler.get_process_summary()
     handler.complete_stage("data_loading")
+
+
+class Mute:
+    """What has no text."""
+
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+def test_anything_can_be_told(handler):
+    """Messages, metadata and errors of any kind are recorded as far as words go; nothing of it breaks the work."""
+    handler.start_stage("data_loading")
+    knot = []
+    knot.append(knot)
+    for message, metadata in [
+        ("caf\udce9 \x00 \x1b[31m", {"caf\udce9": ["caf\udce9"], 1: 2}),
+        (Mute(), {"mute": Mute()}),
+        (None, knot),
+        (b"bytes", {"nan": math.nan, "big": 10**400, "bytes": b"\xff"}),
+        ("x" * 1_000_000, "x" * 1_000_000),
+    ]:
+        handler.track_progress("data_loading", 0.1, message, metadata)
+    before, process_id = handler.stages, handler.current_process_id
+    stage = handler.complete_stage("data_loading", success=False, result_data={"error": "caf\udce9", "mute": Mute()})
+    assert "caf\\udce9" == stage["error_message"]
+    assert all(len(one["message"]) < 3000 for one in tracked(handler))
+    assert isinstance(stage.pop("result_data")["mute"], Mute)
+    handler.close()
+    again = handler.open_process(process_id)
+    assert isinstance(again.stages["data_loading"].pop("result_data")["mute"], Mute)
+    assert before == again.stages
+
+
+def test_what_a_program_does_to_its_dicts_is_its_own_affair(handler):
+    """The rules look elsewhere."""
+    stage = handler.start_stage("data_loading")
+    stage["status"] = "completed"
+    stage["tracking_data"].append("mine")
+    with pytest.raises(ProcessManagementError, match="previous stage data_loading not completed"):
+        handler.start_stage("processing")
+    assert "data_loading" == handler.get_process_summary()["active_stage"]
+    assert "completed" == handler.complete_stage("data_loading")["status"]

@@ -89,7 +89,7 @@ def test_a_failed_substage_is_tried_again(processing):
         (lambda h: h.complete_substage("processing", "read"), ProcessManagementError, "it is pending, not running"),
         (lambda h: h.track_substage_progress("processing", "read", "half"), ProgressError, "not 'half'"),
         (lambda h: h.start_substage("documents", "x"), ProcessManagementError, "the stage is pending, not running"),
-        (lambda h: h.start_substage("documents", ""), InvalidDataError, "has no substage ''"),
+        (lambda h: h.start_substage("documents", ""), InvalidDataError, "an item's name is a text of 1 to 200"),
         (lambda h: h.track_substage_progress("documents", "x", 1), ProcessManagementError, "x was not started"),
     ],
 )

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+import msgspec
+
 from milepost.errors import DefinitionError, ProcessManagementError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.workspace import Workspace
 from milepost.model import stage_events as facts
 from milepost.model.redaction import redact, redact_value
 from milepost.model.rows import Row
-from milepost.model.shortening import shortened
+from milepost.model.shortening import encodable, shortened
 from milepost.model.stage_config import ProcessSpec, read_config
 from milepost.model.stage_machine import StageMachine
 from milepost.model.stage_standing import StageStanding
@@ -72,6 +74,10 @@ class Keeping:
         self._lock = threading.RLock()
         if process_manager is not None and config is not None:
             process_manager.register_stages(config)
+
+    def __repr__(self) -> str:
+        process = "no process yet" if self._journal is None else f"{self.current_process_id}, run {self.run_name}"
+        return f"<{type(self).__name__}: {process}>"
 
     @property
     def initialized(self) -> bool:
@@ -137,10 +143,29 @@ class Keeping:
 
 
 def harmless(text: object) -> str:
-    """A message as it is recorded: bounded, and without secrets."""
-    return "" if text is None else redact(shortened(str(text)))
+    """A message as it is recorded: bounded, without secrets, and something that UTF-8 can hold."""
+    try:
+        said = "" if text is None else str(text)
+    except Exception as error:  # whatever a user's object does when it is to be a text
+        said = f"({type(text).__name__} that has no text: {type(error).__name__})"
+    return encodable(redact(shortened(said)))
 
 
 def plain(metadata: object) -> object:
     """Metadata as JSON holds it, without secrets."""
-    return None if metadata is None else redact_value("metadata", metadata)[0]
+    if metadata is None:
+        return None
+    shown, _ = redact_value("metadata", metadata)
+    try:
+        msgspec.json.encode(shown)
+    except UnicodeEncodeError:
+        return _encodable(shown)
+    return shown
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(one) for one in value]
+    return encodable(value) if isinstance(value, str) else value

@@ -13,15 +13,17 @@ from milepost.kernel.clock import SYSTEM
 from milepost.kernel.workspace import Workspace
 from milepost.model.decision import Choice, DecisionPoint
 from milepost.model.rows import DecisionRow
-from milepost.model.stage_config import LONGEST_NAME, ProcessSpec
+from milepost.model.stage_config import LONGEST_NAME, ProcessSpec, is_name
 from milepost.process.handler.journal import Founding, Journal, read_founding
 from milepost.process.recording import decision_row
 
 
 def new_process(name: str, description: str, spec: ProcessSpec, workspace: Workspace, *, keeper: bool) -> Journal:
     """A new process; `keeper`: a manager records its decisions, else the defaults are recorded here."""
-    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
-        raise InvalidDataError(f"a process's name is a text of 1 to {LONGEST_NAME} characters, not {name!r:.80}")
+    if not is_name(name):
+        raise InvalidDataError(
+            f"a process's name is a printable text of 1 to {LONGEST_NAME} characters, not {name!r:.80}"
+        )
     founding = Founding(name=name, description=description, program=_program(), spec=spec)
     process_id = new_process_id()
     defaults = [] if keeper else list(_defaults(process_id, spec, workspace))

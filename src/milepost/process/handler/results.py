@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from milepost.errors import ObjectError
-from milepost.model.redaction import redact
-from milepost.model.shortening import shortened
+from milepost.process.handler.keeping import harmless
 from milepost.store.objects import Objects
 
 
@@ -29,7 +28,7 @@ def store_result(objects: Objects, result: object) -> Left:
     try:
         return {"address": objects.put(result).address, "result": result}
     except ObjectError as error:
-        return {"unstored": redact(shortened(str(error))), "result": result}
+        return {"unstored": harmless(error), "result": result}
 
 
 def pack_result(objects: Objects, result: object) -> Left:
@@ -39,7 +38,7 @@ def pack_result(objects: Objects, result: object) -> Left:
     try:
         packed = objects.pack(result)
     except ObjectError as error:
-        return {"unstored": redact(shortened(str(error))), "result": result}
+        return {"unstored": harmless(error), "result": result}
     return {"packed": packed.result, "address": packed.address, "result": result}
 
 
@@ -49,13 +48,13 @@ def error_of(result: object) -> tuple[str, str | None]:
     said = _said(result)
     if error is None or not isinstance(error, Exception):
         return said or "failed, and nobody said why", None
-    where = redact(shortened("".join(traceback.format_exception(error))))
-    return said or redact(shortened(f"{type(error).__name__}: {error}")), where
+    where = harmless("".join(traceback.format_exception(error)))
+    return said or harmless(f"{type(error).__name__}: {error}"), where
 
 
 def _said(result: object) -> str:
     if isinstance(result, Mapping):
         for name in ("error", "error_message"):
             if result.get(name):
-                return redact(shortened(str(result[name])))
-    return redact(shortened(result)) if isinstance(result, str) else ""
+                return harmless(result[name])
+    return harmless(result) if isinstance(result, str) else ""
