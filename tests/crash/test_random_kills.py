@@ -39,6 +39,7 @@ def killed_session(job: Job, dice: random.Random, most: int) -> dict[str, tuple]
     os.killpg(process.pid, signal.SIGKILL)
     said, _ = process.communicate(timeout=60)
     assert -signal.SIGKILL == process.returncode, f"it ended by itself: {said}"
+    assert "Traceback" not in said, said
     return told
 
 
