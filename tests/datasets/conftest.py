@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,26 +17,34 @@ PASSWORD = "lovelace-4711"
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """The address of a PostgreSQL server that listens on a socket in a folder alone."""
-    folder = tmp_path_factory.mktemp("pg")
-    user = []
+def server():
+    """The address of a PostgreSQL server that listens on a socket in a folder alone, and ends with us."""
+    folder = Path(tempfile.mkdtemp(prefix="milepost-pg-"))  # short, as the path of a socket has to be
+    as_user = ["setpriv", "--pdeathsig=QUIT"]
     if os.geteuid() == 0:  # which PostgreSQL refuses to run as
-        user = ["setpriv", "--reuid=nobody", "--clear-groups"]
+        as_user += ["--reuid=nobody", "--clear-groups"]
         shutil.chown(folder, "nobody")
-        for above in [folder, *folder.parents][:3]:
-            above.chmod(above.stat().st_mode | 0o711)
     binaries = Path(PG_CTL).resolve().parent
     (folder / "password").write_text(PASSWORD)
     (folder / "password").chmod(0o644)
-
-    def call(program, *arguments):
-        subprocess.run([*user, str(binaries / program), *arguments], check=True, capture_output=True, cwd=folder)
-
-    call("initdb", "-D", "db", "-U", "ada", "-A", "scram-sha-256", "--pwfile", "password", "-E", "UTF8", "--no-sync")
-    call("pg_ctl", "-D", "db", "-w", "-l", "log", "-o", f"-k {folder} -c listen_addresses= -c fsync=off", "start")
-    yield f"postgresql+psycopg://ada:{PASSWORD}@/postgres?host={folder}"
-    call("pg_ctl", "-D", "db", "-m", "immediate", "stop")
+    made = ["-D", "db", "-U", "ada", "-A", "scram-sha-256", "--pwfile", "password", "-E", "UTF8", "--no-sync"]
+    subprocess.run([*as_user, binaries / "initdb", *made], check=True, capture_output=True, cwd=folder)
+    options = ["-D", "db", "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+    with subprocess.Popen(
+        [*as_user, binaries / "postgres", *options], cwd=folder, stderr=subprocess.PIPE, text=True
+    ) as process:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "ready to accept connections" in line:
+                break
+        else:
+            raise AssertionError("".join(said))
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would block on a full pipe
+        yield f"postgresql+psycopg://ada:{PASSWORD}@/postgres?host={folder}"
+        process.send_signal(signal.SIGQUIT)
+        process.wait()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(params=DATABASES)

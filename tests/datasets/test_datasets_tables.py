@@ -18,6 +18,8 @@ from pandas.testing import assert_frame_equal
 from milepost.datasets import make_data_manager
 from milepost.errors import DataSetError, UnknownDataSetError
 
+pytestmark = pytest.mark.xdist_group("databases")  # one server for all
+
 
 @pytest.fixture
 def data(address):
