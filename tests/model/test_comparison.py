@@ -125,6 +125,7 @@ def test_long_values_are_cut_where_they_differ() -> None:
     """The same beginning of two paths says nothing."""
     paths = [f'"/data/warehouse/2024/{month}/orders.csv"' for month in ("january", "february")]
     assert clip_apart(paths, [20, 20]) == ['…january/orders.csv"', "…february/orders.cs…"]
+    assert clip_apart(["brisk-otter-1", "brisk-otter-2"], [12, 12]) == ["…isk-otter-1", "…isk-otter-2"]
 
 
 class Cells(HTMLParser):

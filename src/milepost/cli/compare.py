@@ -31,10 +31,14 @@ def compare_command(
     """Print a table of differences."""
     if (len(what) < 2) == (last is None) or (what and last):
         raise click.UsageError("name at least two runs or scenarios to compare, or give --last N")
+    if as_markdown + as_csv + options().json > 1:
+        raise click.UsageError("give one of --json, --markdown and --csv")
     with open_workspace() as workspace:
         comparison = _compare(workspace, what, process, last)
     if options().json:
         return show_json(comparison_document(comparison, everything=everything))
+    if not comparison.columns:
+        return show(["no runs like that to compare"])
     if as_markdown:
         return show([markdown(comparison, everything=everything)])
     if as_csv:

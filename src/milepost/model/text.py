@@ -63,14 +63,18 @@ def clip_apart(texts: Sequence[str], columns: Sequence[int]) -> list[str]:
 
 
 def _before_difference(texts: Sequence[str], columns: int) -> int:
-    """Where to begin so that the difference is seen: 0 while it is in the first half, else at a word before it."""
+    """Where to begin so that the difference is seen: 0 while it is in the first half, else at a word before it.
+
+    Where their ends can be seen whole from an earlier place, that is it.
+    """
     first, last = min(texts), max(texts)
     shared = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
     if first == last or shared <= columns // 2:
         return 0
     words = [found.end() for found in re.finditer(r"[\s/,.:;=_\-\[{(\"']", first[:shared])]
     near = [at for at in words if at > shared - columns // 3]
-    return near[-1] if near else shared
+    ends_whole = max(map(len, texts)) - columns + 1
+    return min(near[-1] if near else shared, max(ends_whole, 1))
 
 
 def duration(seconds: float | None) -> str:

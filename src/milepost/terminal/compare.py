@@ -100,12 +100,13 @@ def _shares(natural: Sequence[int], least: Sequence[int], room: int) -> list[int
 
 def _turned(names: Sequence[str], rows: Sequence[tuple[str, Row]], screen: Screen) -> list[str]:
     """A line for each subject, with as many columns at once as the screen holds."""
-    heads = [_in_two(title) for title, _ in rows]
+    label = min(max(map(width, names)), _LONG, screen.columns // 2)
+    room = max(screen.columns - label - GAP, _VALUE)
+    heads = [tuple(clip(text, room) for text in _in_two(title)) for title, _ in rows]
     natural = [
-        max(*map(width, head), *(min(width(text), _LONG) for text in row.texts))
+        min(max(*map(width, head), *(min(width(text), _LONG) for text in row.texts)), room)
         for head, (_, row) in zip(heads, rows, strict=True)
     ]
-    label = min(max(map(width, names)), _LONG)
     cut = [clip_apart(row.texts, [wide] * len(names)) for (_, row), wide in zip(rows, natural, strict=True)]
     lines: list[str] = []
     for at, until in _groups(natural, label, screen.columns):

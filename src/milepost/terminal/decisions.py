@@ -18,7 +18,7 @@ _RECORDS = (Column("", least=8), Column("value", least=8), Column("chosen", leas
 
 def decisions_page(found: DecisionsView, screen: Screen, now: float) -> list[str]:
     """A line for each decision, its note or its history below; those that are not at their default are marked."""
-    lines = [f"{screen.paint(safe(found.run), Style.BOLD)}  {safe(found.process)}  {_counted(found)}"]
+    lines = _head(found, screen)
     if not found.decisions:
         return lines
     rows = [_cells(each, now) for each in found.decisions]
@@ -39,6 +39,13 @@ def decisions_page(found: DecisionsView, screen: Screen, now: float) -> list[str
         elif each.note:
             lines += [screen.paint(text, Style.DIM) for text in wrapped(safe(each.note), screen.columns, indent="    ")]
     return lines
+
+
+def _head(found: DecisionsView, screen: Screen) -> list[str]:
+    name, process, told = safe(found.run), safe(found.process), _counted(found)
+    head = f"{screen.paint(name, Style.BOLD)}  {process}"
+    fits = width(name) + width(process) + width(told) + 4 <= screen.columns
+    return [f"{head}  {told}"] if fits else [head, *wrapped(told, screen.columns, indent="  ")]
 
 
 def _counted(found: DecisionsView) -> str:
