@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from milepost.errors import MilepostError
-from milepost.model.comparison.subjects import UNKNOWN, Subject, Value, identity
+from milepost.model.comparison.subjects import UNKNOWN, Subject, Value
 from milepost.model.decision import DecisionPoint
 from milepost.model.fingerprint.values import preview
 from milepost.model.redaction import redact
 from milepost.model.rows import DecisionRow, RunRow, StageRow
 from milepost.process.recording import in_json
 from milepost.process.scenarios import Scenario
-from milepost.process.subjects import NEWEST, current_rows, grouped, read_subjects, rows_of
+from milepost.process.showing import runs_that_show
+from milepost.process.subjects import current_rows, read_subjects, rows_of
 from milepost.process.traced import by_hand, with_results
 from milepost.store import codecs, envelope
 from milepost.store.objects import Objects
@@ -35,7 +36,7 @@ def read_scenarios(
     run of an earlier version, or with other decisions over it, does not show what this one comes to.
     """
     values = [_values(scenario) for scenario in scenarios]
-    runs = _runs(store, scenarios, values)
+    runs = runs_that_show(store, scenarios, values)
     traced = by_hand(store, {scenario.process for scenario in scenarios}, now)
     results = [traced[it.process].stages(it.decisions) if it.process in traced else None for it in scenarios]
     shown = _shown(store, lock_folder, runs, results, now)
@@ -105,51 +106,6 @@ def _value(point: DecisionPoint, value: object) -> Value:
     except MilepostError:
         return Value(text, text)
     return Value(text, envelope.address_text(envelope.address_of(encoded.codec, encoded.payload, encoded.size_bytes)))
-
-
-def _runs(store: Store, scenarios: Sequence[Scenario], values: Sequence[Values]) -> list[RunRow | None]:
-    """The run that shows each scenario. Those that were asked for it are looked at first: they are few."""
-    asked = rows_of(store, RunRow, "scenario", list({scenario.name for scenario in scenarios}))
-    by_name = grouped(sorted(asked, key=lambda run: -run.created), lambda run: (run.process, run.scenario))
-    rows = _current(store, [run for runs in by_name.values() for run in runs])
-    found = [
-        next((run for run in by_name.get((it.process, it.name), ()) if _is_shown_by(it, mine, run, rows[run.id])), None)
-        for it, mine in zip(scenarios, values, strict=True)
-    ]
-    missing = {it.process for it, run in zip(scenarios, found, strict=True) if run is None}
-    others = {process: store.rows(RunRow, process=process, newest=True, limit=NEWEST) for process in missing}
-    rows = _current(store, [run for runs in others.values() for run in runs])
-    return [
-        run or next((other for other in others[it.process] if _is_shown_by(it, mine, other, rows[other.id])), None)
-        for it, mine, run in zip(scenarios, values, found, strict=True)
-    ]
-
-
-def _current(store: Store, runs: Iterable[RunRow]) -> dict[str, dict[Path2, DecisionRow]]:
-    ids = [run.id for run in runs]
-    rows = grouped(rows_of(store, DecisionRow, "run", ids), lambda row: row.run)
-    return {run: current_rows(rows.get(run, ())) for run in ids}
-
-
-def _is_shown_by(scenario: Scenario, values: Values, run: RunRow, rows: Mapping[Path2, DecisionRow]) -> bool:
-    """Whether a run decided what the scenario decides, and everything else by default.
-
-    Secrets that the scenario does not keep cannot be compared: only a run that was asked for it had them from its user.
-    """
-    if not rows or (scenario.left_out and run.scenario != scenario.name):
-        return False
-    for path, value in values.items():
-        row = rows.get(path)
-        if row is None or (not row.is_redacted and identity(Value(row.value, row.address)) != identity(value)):
-            return False
-    others = (row for path, row in rows.items() if path not in values)
-    return all(_is_default(row) or f"{row.stage}.{row.name}" in scenario.left_out for row in others)
-
-
-def _is_default(row: DecisionRow) -> bool:
-    if row.source == "default":
-        return True
-    return not row.is_redacted and row.address is None and row.value == row.default
 
 
 def _defaults(store: Store, scenarios: Sequence[Scenario], runs: Sequence[RunRow | None]) -> dict[str, Values]:

@@ -18,6 +18,7 @@ from milepost.store.protocol import Store
 
 PAGE = 500  # ids in one question: SQLite binds so many and more at once
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 NEWEST = 2000  # runs of a process that are looked through for what shows a scenario
 REMOVED = "removed"  # the source of a decision that was taken back
@@ -73,9 +74,9 @@ def current_values(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], Value]:
     }
 
 
-def grouped(rows: Iterable[R], of: Callable[[R], K]) -> dict[K, list[R]]:
+def grouped(rows: Iterable[T], of: Callable[[T], K]) -> dict[K, list[T]]:
     """The rows under what `of` says of them, in their order."""
-    groups: dict[K, list[R]] = {}
+    groups: dict[K, list[T]] = {}
     for row in rows:
         groups.setdefault(of(row), []).append(row)
     return groups
