@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from milepost.process.windows import DoneWindow
+from milepost.store.chunks import Kept
 from milepost.store.objects import Packed, Stored
-from milepost.store.sequence import Kept, SequenceWriter
+from milepost.store.sequence import SequenceWriter
 
 KEPT = 20_000  # results held while one before them is not done; beyond, they are read from the ledger again
 

@@ -9,7 +9,6 @@ Whatever does not fit is no error: the items are then looked up one by one.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -20,8 +19,8 @@ from milepost.errors import ObjectDamaged, ObjectMissing, ObjectRefused
 from milepost.kernel.clock import SYSTEM
 from milepost.model.rows import ResultRow
 from milepost.process.jobs import Trade
+from milepost.store.chunks import Kept, classes_of, read_chunk
 from milepost.store.protocol import Store
-from milepost.store.sequence import Kept, classes_of, read_chunk
 
 LEAST, MOST = 250, 1000  # items in a window; where its end says so, about 500
 CACHED_CHUNKS = 2  # a window may lie in both
@@ -92,8 +91,7 @@ class DoneWindows:
         self._stage = stage
         self._items_key = items_key
         self._expected: dict[str, _Expected] = {}  # by the key of the item that comes next
-        self._starts = array("q")
-        self._seconds: dict[int, float] = {}  # by the start of the window
+        self._seconds = array("d")  # by position
         self._chunks: dict[str, _Chunk] = {}  # the last ones read, for windows in a row share them
 
     def find(self, window: Window) -> DoneWindow | None:
@@ -111,12 +109,12 @@ class DoneWindows:
     def expect(self, window: Window) -> None:
         """This window is about to be computed; it is remembered as the chunks that hold it are stored."""
         self._expected[window.items[0]] = _Expected(window, self._key(window))
-        self._starts.append(window.start)
+        missing = window.start + len(window.items) - len(self._seconds)
+        self._seconds.frombytes(bytes(missing * self._seconds.itemsize))
 
     def spent(self, position: int, seconds: float) -> None:
         """An item of an expected window is done, in so much time."""
-        start = self._starts[bisect_right(self._starts, position) - 1]
-        self._seconds[start] = self._seconds.get(start, 0.0) + seconds
+        self._seconds[position] = seconds
 
     def stored(self, chunk: str, items: Sequence[Kept]) -> None:
         """A chunk is stored. What follows an item that was left out is not remembered, so its window is not found."""
@@ -127,7 +125,7 @@ class DoneWindows:
             held = names[at : at + len(rest)]
             if held != rest[: len(held)]:
                 continue
-            self._remember(expected, chunk, sum(len(result or b"") for _, result, _ in items[at : at + len(held)]))
+            self._remember(expected, chunk, items[at : at + len(held)])
             if len(held) < len(rest):
                 self._expected[rest[len(held)]] = msgspec.structs.replace(
                     expected, taken=expected.taken + len(held), parts=expected.parts + 1
@@ -152,14 +150,15 @@ class DoneWindows:
                 break
         return DoneWindow(tuple(parts), taken, seconds, frozenset(classes))
 
-    def _remember(self, expected: _Expected, chunk: str, size_bytes: int) -> None:
+    def _remember(self, expected: _Expected, chunk: str, results: Sequence[Kept]) -> None:
+        start = expected.window.start + expected.taken
         row = ResultRow(
             key=f"{expected.key}.{expected.parts}",
             address=chunk,
             stage=self._stage,
             run=self._trade.run,
-            seconds=self._seconds.pop(expected.window.start, 0.0),
-            size_bytes=size_bytes,
+            seconds=sum(self._seconds[start : start + len(results)]),
+            size_bytes=sum(len(result or b"") for _, result, _ in results),
             at=SYSTEM.now(),
         )
         self._trade.recorder.observe(row)  # without it the items are found one by one

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, overload
 
 import msgspec
 
-from milepost.errors import ObjectDamaged, ObjectMissing, ObjectRefused
-from milepost.store import codecs
-from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, PICKLE, SEQUENCE, Encoded
+from milepost.errors import ObjectDamaged, ObjectMissing
+from milepost.store.chunks import PICKLED, Kept, holds_pickles, read_chunk, read_items
+from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
 
 if TYPE_CHECKING:
     from milepost.store.objects import Objects, Packed, Stored
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 CHUNK_ITEMS = 5_000
 CHUNK_BYTES = 1 << 20
 CACHED_CHUNKS = 4
-
-_PICKLE = b"s"
-
-
-# One item in a chunk: its key, and its result or address. Pickles are kept without their own signature, the chunk
-# carries one for all.
-Kept = tuple[str, bytes | None, str | None]
 
 
 class _Index(msgspec.Struct, array_like=True):
@@ -40,7 +33,6 @@ class _Index(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_items = msgspec.msgpack.Decoder(list[Kept]).decode
 _index = msgspec.msgpack.Decoder(_Index).decode
 
 
@@ -74,8 +66,8 @@ class SequenceWriter:
     def append(self, packed: Packed, item: str = "") -> None:
         """Add the next item's result; `item` is its key. Raises ObjectRefused for another key's pickle."""
         result, address, classes = packed
-        if result is not None and result[:1] == _PICKLE:
-            result = _PICKLE + self._objects.signed_item(result)
+        if result is not None and result[:1] == PICKLED:
+            result = PICKLED + self._objects.signed_item(result)
         if classes:
             self._classes.update(classes)
         self._take(item, result, address)
@@ -83,8 +75,14 @@ class SequenceWriter:
     def extend(self, items: Sequence[Kept], classes: Collection[str]) -> None:
         """Add items as `read_chunk` gave them; `classes` are those in their results."""
         self._classes.update(classes)
-        for item, result, address in items:
-            self._take(item, result, address)
+        size = sum([len(item) + len(result or b"") for item, result, _ in items])
+        if len(self._pending) + len(items) >= self._chunk or self._pending_bytes + size >= CHUNK_BYTES:
+            for item, result, address in items:
+                self._take(item, result, address)
+            return
+        self._pending += items
+        self._pending_bytes += size
+        self._signed = self._signed or holds_pickles(items)
 
     def close(self) -> Stored:
         """Store what is left, and the sequence itself."""
@@ -99,7 +97,7 @@ class SequenceWriter:
         size = len(item)
         if result is not None:
             size += len(result)
-            if result[:1] == _PICKLE:
+            if result[:1] == PICKLED:
                 self._signed = True
         self._pending_bytes += size
         pending.append((item, result, address))
@@ -198,7 +196,7 @@ class StoredSequence(Sequence[object]):
 
     def _value(self, kept: Kept) -> object:
         _, result, address = kept
-        if result is not None and result[:1] == _PICKLE:
+        if result is not None and result[:1] == PICKLED:
             return self._objects.unpack_checked(result)
         try:
             return self._objects.unpack(result, address)
@@ -249,7 +247,7 @@ def references(codec: str, payload: memoryview) -> list[str]:
     """The addresses that a sequence's or a chunk's payload names."""
     if codec == SEQUENCE:
         return _read_index(payload).chunks
-    return [address for _, _, address in _read_items(payload) if address is not None]
+    return [address for _, _, address in read_items(payload) if address is not None]
 
 
 def classes_in(payload: memoryview) -> tuple[str, ...]:
@@ -262,33 +260,6 @@ def _read_index(payload: memoryview) -> _Index:
         return _index(payload)
     except ValueError as error:
         raise ObjectDamaged(f"a stored sequence cannot be read: {error}") from error
-
-
-def read_chunk(objects: Objects, address: str) -> list[Kept]:
-    """The items in a chunk. Raises ObjectMissing, ObjectDamaged, and ObjectRefused for pickles without a signature."""
-    header, payload = objects.load(address)
-    items = _read_items(payload)
-    if header.codec != CHUNK_SIGNED and _PICKLE in {result[:1] for _, result, _ in items if result}:
-        raise ObjectRefused("a chunk of a stored sequence holds a pickle that nobody signed", address=address)
-    return items
-
-
-def classes_of(objects: Objects, items: Sequence[Kept]) -> set[str]:
-    """The user's classes in the results of a chunk's items; objects that they name are verified. Raises as `get`."""
-    classes: set[str] = set()
-    for _, result, address in items:
-        if address is not None:
-            classes.update(objects.find(address).classes)
-        elif result is not None and result[:1] == _PICKLE:
-            classes.update(codecs.classes_in(PICKLE, memoryview(result)[1:]))
-    return classes
-
-
-def _read_items(payload: memoryview) -> list[Kept]:
-    try:
-        return _items(payload)
-    except ValueError as error:
-        raise ObjectDamaged(f"a chunk of a stored sequence cannot be read: {error}") from error
 
 
 def _reopen(root: str, address: str) -> StoredSequence:
