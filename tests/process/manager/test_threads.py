@@ -50,7 +50,7 @@ def test_those_who_wait_get_the_error_too(made):
         first = pool.submit(manager.get_stage_data, 1)
         started.wait()
         second = pool.submit(manager.get_stage_data, 1)
-        while not any(one.waits_for or len(manager._inside.asking._under_way) for one in [*_active(manager)]):
+        while not any(one.waits_for or len(manager._inside.results.asking._under_way) for one in [*_active(manager)]):
             pass
         go.set()
         statuses = [first.result()["status"], second.result()["status"]]
@@ -60,7 +60,7 @@ def test_those_who_wait_get_the_error_too(made):
 
 
 def _active(manager):
-    return manager._inside.asking._under_way.values()
+    return manager._inside.results.asking._under_way.values()
 
 
 def test_another_computes_when_the_first_was_stopped(made):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 
 from milepost.errors import DependencyError, InvalidDataError
 from milepost.model.nearest import did_you_mean
@@ -16,7 +17,16 @@ from milepost.process.manager.stage_data import Outcome
 
 WAIT_SECONDS = 60.0
 
-Carry = Callable[[Computation, bool], Outcome]
+
+class Way(StrEnum):
+    """How a stage is asked for."""
+
+    FIND = "find"  # or compute it, so that it is found the next time
+    AGAIN = "again"  # computed for what it leaves on the manager
+    ALONE = "alone"  # computed, and neither looked up nor kept
+
+
+Carry = Callable[[object, Computation, Way], Outcome]
 
 
 class Asking:
@@ -25,13 +35,13 @@ class Asking:
     def __init__(self, inside: Inside, carry: Carry) -> None:
         self._inside = inside
         self._carry = carry
-        self._under_way: dict[tuple[StageId, int, bool], Computation] = {}
+        self._under_way: dict[tuple[StageId, int, Way], Computation] = {}
         self._said: set[str] = set()
 
-    def ask(self, owner: object, stage: StageId, *, keeps: bool) -> Outcome:
+    def ask(self, owner: object, stage: StageId, *, way: Way) -> Outcome:
         """A stage's outcome for the code that runs here. Raises for misuse, not for the stage's own error."""
         outer = innermost(owner)
-        outcome = self.result(owner, stage, outer, keeps=keeps)
+        outcome = self.result(owner, stage, outer, way=way)
         if outer is not None:
             outer.note(paths.path_of(paths.UPSTREAM, stage), outcome.digest, outcome.stage)
             outer.saw_classes(outcome.classes)
@@ -41,18 +51,18 @@ class Asking:
                 outer.problems[f"it took stage {outcome.stage}, whose result has no fingerprint"] = None
         return outcome
 
-    def result(self, owner: object, stage: StageId, outer: Computation | None, *, keeps: bool) -> Outcome:
+    def result(self, owner: object, stage: StageId, outer: Computation | None, *, way: Way) -> Outcome:
         """The same, for `outer`, unseen."""
         given = self._inside.given.get(stage)
-        if given is not None:
+        if given is not None and way is not Way.AGAIN:
             return given
         self._refuse_unknown(stage)
         self._inside.points.require(self._inside.decided, stage)
         while True:
-            one, is_leader = self._join(stage, outer, keeps)
+            one, is_leader = self._join(stage, outer, way)
             try:
                 if is_leader:
-                    self._lead(owner, one, keeps)
+                    self._lead(owner, one, way)
                 else:
                     self._wait(one)
             finally:
@@ -66,10 +76,10 @@ class Asking:
         if names and isinstance(stage, str) and stage not in names and stage not in self._inside.points.of:
             raise InvalidDataError(f"there is no stage {stage!r}.{did_you_mean(stage, sorted(names))}", stage=stage)
 
-    def _join(self, stage: StageId, outer: Computation | None, keeps: bool) -> tuple[Computation, bool]:
+    def _join(self, stage: StageId, outer: Computation | None, way: Way) -> tuple[Computation, bool]:
         """The computation that gives this stage, and whether it is for us to carry it out."""
         snapshot = outer.snapshot if outer is not None else self._inside.snapshot()
-        key = stage, snapshot.version, keeps
+        key = stage, snapshot.version, way
         with self._inside.lock:
             there = self._under_way.get(key)
             if there is not None and outer is not None and there.waits_in_the_end_for(list(outer.chain())):
@@ -80,17 +90,17 @@ class Asking:
                 outer.waits_for.add(one)
             return one, there is None
 
-    def _lead(self, owner: object, one: Computation, keeps: bool) -> None:
+    def _lead(self, owner: object, one: Computation, way: Way) -> None:
         with self._inside.lock:
             active.setdefault(id(owner), set()).add(one)
         try:
-            one.outcome = self._carry(one, keeps)
+            one.outcome = self._carry(owner, one, way)
         finally:
             with self._inside.lock:
                 active[id(owner)].discard(one)
                 if not active[id(owner)]:
                     del active[id(owner)]
-                del self._under_way[one.stage, one.snapshot.version, keeps]
+                del self._under_way[one.stage, one.snapshot.version, way]
             one.done.set()
 
     def _wait(self, one: Computation) -> None:

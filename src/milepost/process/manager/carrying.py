@@ -92,7 +92,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             outcome = msgspec.structs.replace(
                 outcome, value=value, digest=digest_of(value), problems=("caching is off",)
             )
-            self._record(StageState.COMPLETED, metrics=metrics, reason=self._reason("caching is off"))
+            self._record(StageState.COMPLETED, metrics=metrics, reason=self.reason)
             return outcome, None
         reads, rows = self.computation.digests(), list[Row]()
         key = stage_key([*self.code, *self._read_parts(reads)])
@@ -108,7 +108,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
         if not problems and stored is not None:
             now = SYSTEM.now()
             rows += [
-                trace_row(stage_key(self.code), key, self.text, reads, now),
+                trace_row(stage_key(self.code), key, self.text, reads, self.computation.left, now),
                 ResultRow(
                     key=key,
                     address=stored.address,
@@ -122,7 +122,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
                 ),
                 *self._parts_rows(key, reads, now),
             ]
-        outcome = msgspec.structs.replace(outcome, key=key, problems=tuple(problems))
+        outcome = msgspec.structs.replace(outcome, key=key, problems=tuple(problems), left=self.computation.left)
         notes = [f"{name} is state: its value does not count" for name in self.computation.state]
         notes += [f"not reusable by other processes: {problem}" for problem in problems]
         for decision in self.meanwhile():

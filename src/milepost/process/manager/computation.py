@@ -26,9 +26,13 @@ class Computation:
         self.outer = outer
         self.reads: dict[str, str | None] = {}  # path -> digest; None: the snapshot's
         self.texts: dict[str, str] = {}
-        self.state: list[str] = []  # what it writes to
+        self.state: list[str] = []  # what it writes to, and what does not count therefore
+        self.looked_at: set[str] = set()  # attributes of the manager
+        self.added_to: set[str] = set()  # attributes that were read for nothing else
+        self.scalars: set[str] = set()  # attributes that were numbers or texts when they were first looked at
         self.problems: dict[str, None] = {}  # why its result is not to be found again
         self.metrics: dict[str, int | float] = {}
+        self.left: dict[str, str] = {}  # attributes that it left on the manager, with their digests
         self.is_computing = False
         self.waits_for: set[Computation] = set()
         self.done = threading.Event()

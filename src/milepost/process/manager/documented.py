@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milepost.kernel.workspace import Workspace
 from milepost.model.stage_config import read_config
+from milepost.process.manager.asking import Way
 from milepost.process.manager.attaching import recorded_choices
 from milepost.process.manager.deciding import StagePoint, own_copy
 from milepost.process.manager.inside import Inside
@@ -61,8 +63,7 @@ class ProcessManager(ScenarioCalls):
         from milepost.process.manager.finding import StageResults
 
         self._inside = Inside(project_name or type(self).__name__, workspace)
-        results = StageResults(self._inside)
-        self._inside.results, self._inside.asking = results, results.asking(self)
+        self._inside.results = StageResults(self._inside)
         self._inside.caching, self._inside.raise_errors = caching, raise_errors
         self.core_data = core_data
         self.config: dict[str, object] = dict(config or {})
@@ -72,7 +73,7 @@ class ProcessManager(ScenarioCalls):
     def __getattribute__(self, name: str) -> Any:
         if active and id(self) in active:
             inside = object.__getattribute__(self, "_inside")
-            observe(self, inside.results.belongings, name)
+            observe(self, inside.results, name, sys._getframe(1))
         return object.__getattribute__(self, name)
 
     # Decision points
@@ -224,8 +225,8 @@ class ProcessManager(ScenarioCalls):
         """
         inside = self._inside
         found = inside.names.id_of(stage)
-        keeps = use_cache and inside.caching and found not in inside.uncached
-        outcome = inside.asking.ask(self, found, keeps=keeps)
+        is_kept = use_cache and inside.caching and found not in inside.uncached
+        outcome = inside.results.asking.ask(self, found, way=Way.FIND if is_kept else Way.ALONE)
         if outcome.exception is not None and (inside.raise_errors if raise_errors is None else raise_errors):
             raise outcome.as_error()
         return self._data(outcome)

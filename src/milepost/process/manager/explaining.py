@@ -31,7 +31,10 @@ def reason_to_compute(
 
 def _reads_now(trace: TraceRow, verifier: Verifier, snapshot: Snapshot) -> Iterator[Part]:
     for path, before in msgspec.json.decode(trace.reads, type=list[tuple[str, str]]):
-        if paths.kind_of(path) == paths.UPSTREAM:
+        kind = paths.kind_of(path)
+        if kind == paths.EFFECT:
+            continue
+        if kind == paths.UPSTREAM:
             # what was not asked for is not computed for a phrase
             yield Part(path, "upstream", verifier.upstream.get(path, before), paths.stage_and_name(path)[0])
         else:

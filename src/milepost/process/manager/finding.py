@@ -14,17 +14,21 @@ from milepost.model.fingerprint.values import digest
 from milepost.model.metrics import dump_metrics, metrics_of
 from milepost.model.status import StageState
 from milepost.process.manager import paths
-from milepost.process.manager.asking import Asking
-from milepost.process.manager.belongings import computing_parts, written_attributes
+from milepost.process.manager.asking import Asking, Way
+from milepost.process.manager.belongings import computing_parts
 from milepost.process.manager.carrying import Carrying, digest_of, say_once
 from milepost.process.manager.computation import Computation
+from milepost.process.manager.effects import Effects
 from milepost.process.manager.explaining import reason_to_compute
 from milepost.process.manager.inside import Inside
+from milepost.process.manager.leaving import Leaving
 from milepost.process.manager.naming import StageId
 from milepost.process.manager.stage_data import Outcome
 from milepost.process.manager.traces import Traces
 from milepost.process.manager.verifying import Belongings, Verifier, is_looking
 from milepost.process.underway import RunUnderway
+
+_REASONS = {Way.ALONE: "caching is off", Way.AGAIN: "for what it leaves on self, which another stage reads"}
 
 
 class StageResults:
@@ -33,15 +37,12 @@ class StageResults:
     def __init__(self, inside: Inside) -> None:
         self.belongings = Belongings()
         self.traces = Traces()
+        self.effects = Effects()
+        self.asking = Asking(inside, self.carry_out)
         self._inside = inside
         self._said: set[str] = set()
         self._running: set[str] = set()
         self._shown: dict[str, tuple[str, str | None]] = {}  # stage -> run and key of the row that says so
-
-    def asking(self, owner: object) -> Asking:
-        """How the stages of `owner` are asked for."""
-        asking = Asking(self._inside, lambda one, keeps: self._carry(owner, asking, one, keeps))
-        return asking
 
     def given(self, owner: object, text: str, value: object) -> Outcome:
         """What a stage's result is that the program made itself."""
@@ -53,26 +54,41 @@ class StageResults:
             return msgspec.structs.replace(outcome, value=value, digest=digest_of(value))
         return msgspec.structs.replace(outcome, address=stored.address, digest=stored.address, classes=stored.classes)
 
-    def _carry(self, owner: Any, asking: Asking, one: Computation, keeps: bool) -> Outcome:
+    def carry_out(self, owner: Any, one: Computation, way: Way) -> Outcome:
+        """Find a stage or compute it, as it was asked for."""
         token = is_looking.set(True)  # what is looked at here no computation reads
         try:
-            outcome = self._found_or_computed(owner, asking, one, keeps)
+            outcome = self._found_or_computed(owner, one, way)
         finally:
             is_looking.reset(token)
         self._inside.latest[one.stage] = outcome
         return outcome
 
-    def _found_or_computed(self, owner: Any, asking: Asking, one: Computation, keeps: bool) -> Outcome:
+    def carry_out_owed(self, owner: Any, one: Computation, name: str) -> None:
+        """Carry out the reused stages that leave an attribute which a computation is about to read."""
+        path = paths.of_manager(paths.VALUE, name)
+        if name in self.effects.out_of_order:
+            one.problems[f"it reads self.{name}, which reused stages would have changed before others did"] = None
+        for stage in self.effects.take(name, self.belongings.digest(owner, path).digest):
+            outcome = self.asking.result(owner, stage, one, way=Way.AGAIN)
+            if outcome.exception is not None:
+                one.problems[f"stage {outcome.stage}, which leaves self.{name}, failed"] = None
+
+    def _found_or_computed(self, owner: Any, one: Computation, way: Way) -> Outcome:
         run, text = self._inside.synced(owner), self._inside.names.text_of(one.stage)
         run.check()
         code = self._code(owner, one.stage)
-        verifier = self._verifier(owner, asking, one)
-        if keeps:
+        verifier = self._verifier(owner, one)
+        if way is Way.FIND:
             found = self.traces.find(stage_key(code.parts), verifier.holds, run.store, run.objects)
             if found is not None:
                 self._show_reused(run, text, found)
+                self.effects.reused(one.stage, found.key, found.left, lambda name: self._digest(owner, name))
                 return found
-        return self._compute(owner, run, text, one, code, verifier, keeps)
+        return self._compute(owner, run, text, one, code, verifier, way)
+
+    def _digest(self, owner: object, name: str) -> str:
+        return self.belongings.digest(owner, paths.of_manager(paths.VALUE, name)).digest
 
     def _code(self, owner: Any, stage: StageId) -> CodeParts:
         own = object.__getattribute__(owner, "__dict__")
@@ -81,39 +97,32 @@ class StageResults:
         unkeyable = [Part(name="unkeyable", kind="global", digest=str(id(self)))] if code.unkeyable else []
         return msgspec.structs.replace(code, parts=(*code.parts, argument, *unkeyable))
 
-    def _verifier(self, owner: object, asking: Asking, one: Computation) -> Verifier:
+    def _verifier(self, owner: object, one: Computation) -> Verifier:
         def upstream(text: str) -> str | None:
             try:
                 stage = self._inside.names.id_of(text)
-                outcome = asking.result(owner, stage, one, keeps=stage not in self._inside.uncached)
+                way = Way.ALONE if stage in self._inside.uncached else Way.FIND
+                outcome = self.asking.result(owner, stage, one, way=way)
             except MilepostError:
                 return None  # the computation itself will meet it
-            return outcome.digest if outcome.exception is None else None
+            return outcome.digest or None if outcome.exception is None else None
 
-        return Verifier(owner, self.belongings, one.snapshot, self._inside.content, upstream)
+        return Verifier(owner, self.belongings, self.effects, one.snapshot, self._inside.content, upstream)
 
     def _compute(
-        self,
-        owner: Any,
-        run: RunUnderway,
-        text: str,
-        one: Computation,
-        code: CodeParts,
-        verifier: Verifier,
-        keeps: bool,
+        self, owner: Any, run: RunUnderway, text: str, one: Computation, code: CodeParts, verifier: Verifier, way: Way
     ) -> Outcome:
         row = run.stages.get(text)
         is_begun = row is not None and row.state is StageState.RUNNING and row.epoch == run.epoch
-        reason = reason_to_compute(run.store, run.run.process, text, code.parts, verifier, one.snapshot)
-
         carrying = Carrying(
             run=run,
             text=text,
             computation=one,
             code=code.parts,
             problems=code.unkeyable,
-            reason=reason,
-            keeps=keeps,
+            reason=_REASONS.get(way)
+            or reason_to_compute(run.store, run.run.process, text, code.parts, verifier, one.snapshot),
+            keeps=way is not Way.ALONE,
             is_theirs=is_begun and text not in self._running,
             meanwhile=lambda: self._changed_meanwhile(one),
         )
@@ -123,6 +132,8 @@ class StageResults:
         finally:
             self._running.discard(text)
         if known is not None:
+            stands = one.left if way is Way.AGAIN else one.added_to
+            self.effects.ended(one.stage, known.key, one.left, stands=stands)
             self.traces.add(stage_key(code.parts), known)
             self._shown[text] = run.id, known.key
             for problem in outcome.problems:
@@ -130,12 +141,10 @@ class StageResults:
         return outcome
 
     def _called(self, owner: Any, one: Computation) -> object:
+        self.effects.begins(one.stage)
+        leaving = Leaving(owner, one, self.belongings)
         value = object.__getattribute__(owner, "_compute_stage")(one.stage)
-        own = object.__getattribute__(owner, "__dict__")
-        methods = [path.partition(".")[2] for path in one.reads if paths.kind_of(path) == paths.CODE]
-        written = written_attributes(type(owner), ["_compute_stage", *methods], own)
-        dropped = one.drop(paths.of_manager(paths.VALUE, name) for name in sorted(written))
-        one.state += [path.partition(":")[2] for path in dropped]
+        leaving.note()
         return value
 
     def _changed_meanwhile(self, one: Computation) -> list[str]:

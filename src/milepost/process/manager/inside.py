@@ -17,7 +17,6 @@ from milepost.process.manager.stage_data import Outcome
 from milepost.process.underway import RunUnderway
 
 if TYPE_CHECKING:
-    from milepost.process.manager.asking import Asking
     from milepost.process.manager.finding import StageResults
 
 
@@ -40,7 +39,6 @@ class Inside:
         self.caching = True
         self.raise_errors = False
         self.results: StageResults
-        self.asking: Asking
 
     def __milepost_key__(self) -> str:
         return ""

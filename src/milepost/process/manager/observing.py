@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import FrameType
+from typing import Any, Protocol
 
-from milepost.process.manager.belongings import read_path
+from milepost.process.manager import paths
+from milepost.process.manager.belongings import ABSENT, read_path
 from milepost.process.manager.computation import Computation, under_way
+from milepost.process.manager.effects import Effects
+from milepost.process.manager.touching import is_only_added_to
 from milepost.process.manager.verifying import OURS, Belongings, is_looking, note_read
 
 active: dict[int, set[Computation]] = {}  # id of a manager -> what it is computing
+
+
+class Observer(Protocol):
+    """Who knows what a manager's attributes count as, and what reused stages would have left in them."""
+
+    belongings: Belongings
+    effects: Effects
+
+    def carry_out_owed(self, owner: Any, one: Computation, name: str) -> None:
+        """Carry out the reused stages that leave an attribute which a computation is about to read."""
 
 
 def innermost(owner: object) -> Computation | None:
@@ -25,14 +39,38 @@ def concerned(owner: object) -> list[Computation]:
     return [one for one in list(active.get(id(owner), ())) if one.is_computing]
 
 
-def observe(owner: object, belongings: Belongings, name: str) -> None:
-    """An attribute of the manager is asked for while it computes."""
+def observe(owner: object, observer: Observer, name: str, frame: FrameType | None) -> None:
+    """`frame` asks for an attribute of the manager while that computes."""
     if name in OURS or is_looking.get():
         return
-    own: dict[str, Any] = object.__getattribute__(owner, "__dict__")
-    names = [one for one in own if one not in OURS] if name == "__dict__" else [name]
     for computation in concerned(owner):
-        for each in names:
-            path = read_path(type(owner), own, each)
-            if path is not None:
-                note_read(computation, belongings, owner, path)
+        if name in computation.looked_at and not observer.effects.are_owed(name):
+            continue
+        if name == "__dict__":
+            own: dict[str, Any] = object.__getattribute__(owner, "__dict__")
+            for each in [one for one in own if one not in OURS]:
+                _observe(owner, observer, computation, each, None)
+        else:
+            _observe(owner, observer, computation, name, frame)
+
+
+def _observe(owner: object, observer: Observer, one: Computation, name: str, frame: FrameType | None) -> None:
+    own: dict[str, Any] = object.__getattribute__(owner, "__dict__")
+    path = read_path(type(owner), own, name)
+    if path is not None and paths.kind_of(path) == paths.VALUE:
+        value = own.get(name, ABSENT)
+        if is_only_added_to(frame, value):
+            one.added_to.add(name)
+            observer.effects.added(name)
+            return
+        if observer.effects.are_owed(name):
+            observer.carry_out_owed(owner, one, name)
+            path = read_path(type(owner), own, name)
+        if type(own.get(name, ABSENT)) in SCALARS:
+            one.scalars.add(name)
+    one.looked_at.add(name)
+    if path is not None:
+        note_read(one, observer.belongings, owner, path)
+
+
+SCALARS = frozenset({int, float, bool, complex, str, bytes, type(None)})

@@ -9,6 +9,8 @@ DEFAULT = "default-"  # before one of these: of the defaults, not of what is dec
 UPSTREAM = "upstream"
 CODE, VALUE, CLASS = "code", "global", "class"  # of the manager itself: methods, attributes, all of its class
 
+EFFECT = "effect"  # not read but left: an attribute of the manager, with the digest that it has afterwards
+
 PART_KINDS = {UPSTREAM: "upstream", CODE: "code", VALUE: "global", CLASS: "class"}
 
 

@@ -26,6 +26,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     metrics: str = "{}"
     reused: bool = False
+    left: dict[str, str] = {}  # the attributes that it left on the manager, with their digests
     problems: tuple[str, ...] = ()  # why no other process can find it
     exception: BaseException | None = None
     error: str | None = None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from milepost.model.rows import ResultRow, TraceRow
+from milepost.process.manager import paths
 from milepost.process.manager.stage_data import Outcome
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
@@ -32,7 +33,7 @@ class Traces:
 
     def __init__(self) -> None:
         self._known: dict[str, list[Known]] = {}  # by code, oldest first
-        self._read: dict[str, list[tuple[str, Reads]]] = {}  # rows by code, oldest first
+        self._read: dict[str, list[tuple[str, Reads, Reads]]] = {}  # key, reads, effects by code, oldest first
         self._after: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -43,11 +44,11 @@ class Traces:
             mine.add(known.key)
             if _holds(known.reads, verify) and _is_there(known.outcome, objects):
                 return msgspec.structs.replace(known.outcome, reused=True)
-        for key, reads in self._rows(code, store):
+        for key, reads, left in self._rows(code, store):
             if key not in mine and _holds(reads, verify):
                 found = _stored(key, store, objects)
                 if found is not None:
-                    return found
+                    return msgspec.structs.replace(found, left=dict(left))
         return None
 
     def add(self, code: str, known: Known) -> None:
@@ -76,19 +77,31 @@ class Traces:
             known = list(self._known.get(code, ()))
         return reversed(known)
 
-    def _rows(self, code: str, store: Store) -> Iterator[tuple[str, Reads]]:
+    def _rows(self, code: str, store: Store) -> Iterator[tuple[str, Reads, Reads]]:
         with self._lock:
             rows = self._read.setdefault(code, [])
             for row in store.rows(TraceRow, code=code, after=self._after.get(code, 0)):
-                rows.append((row.key, dict(msgspec.json.decode(row.reads, type=list[tuple[str, str]]))))
+                rows.append((row.key, *_reads_and_effects(row)))
                 self._after[code] = row.seq
             known = list(rows)
         return reversed(known)
 
 
-def trace_row(code: str, key: str, stage: str, reads: Reads, at: float) -> TraceRow:
-    """The row of one computation's reads, in the order in which they are looked at again."""
-    return TraceRow(code=code, key=key, stage=stage, reads=msgspec.json.encode(list(reads.items())), at=at)
+def trace_row(code: str, key: str, stage: str, reads: Reads, left: Reads, at: float) -> TraceRow:
+    """The row of one computation's reads, in the order in which they are looked at again, and of what it left."""
+    effects = ((paths.of_manager(paths.EFFECT, name), digest) for name, digest in left.items())
+    return TraceRow(code=code, key=key, stage=stage, reads=msgspec.json.encode([*reads.items(), *effects]), at=at)
+
+
+def _reads_and_effects(row: TraceRow) -> tuple[Reads, Reads]:
+    reads: dict[str, str] = {}
+    left: dict[str, str] = {}
+    for path, digest in msgspec.json.decode(row.reads, type=list[tuple[str, str]]):
+        if paths.kind_of(path) == paths.EFFECT:
+            left[path.partition(".")[2]] = digest
+        else:
+            reads[path] = digest
+    return reads, left
 
 
 def _holds(reads: Reads, verify: Verify) -> bool:

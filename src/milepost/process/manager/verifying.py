@@ -20,6 +20,7 @@ from milepost.process.manager.belongings import (
     value_digest,
 )
 from milepost.process.manager.computation import Computation
+from milepost.process.manager.effects import Effects
 from milepost.process.manager.snapshot import Snapshot
 
 OURS = frozenset({"_inside"})
@@ -75,18 +76,20 @@ class Belongings:
 
 
 class Verifier:
-    """Tells whether reads hold now. What was looked at is remembered until `forget`."""
+    """Tells whether reads hold now. What the manager has is looked at once, unless a stage is carried out."""
 
     def __init__(
         self,
         manager: object,
         belongings: Belongings,
+        effects: Effects,
         snapshot: Snapshot,
         content: Callable[[str], str],
         upstream: Callable[[str], str | None],
     ) -> None:
         self._manager = manager
         self._belongings = belongings
+        self._effects = effects
         self._snapshot = snapshot
         self._content = content
         self._upstream = upstream
@@ -102,18 +105,15 @@ class Verifier:
         kind = paths.kind_of(path)
         if kind == paths.UPSTREAM:
             found = self._upstream(paths.stage_and_name(path)[0])
+            self._known.clear()  # something may have run that changed it
             self.upstream[path] = found or ""
             return found
         if kind in (paths.CODE, paths.VALUE, paths.CLASS):
             known = self._known.get(path)
             if known is None:
                 known = self._known[path] = self._belongings.digest(self._manager, path).digest
-            return known
+            return self._effects.digest(path.partition(".")[2], known) if kind == paths.VALUE else known
         return self._snapshot.digest(path, self._content)
-
-    def forget(self) -> None:
-        """Something ran that may have changed what was looked at."""
-        self._known.clear()
 
 
 def note_read(computation: Computation, belongings: Belongings, manager: object, path: str) -> None:
