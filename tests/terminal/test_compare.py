@@ -191,3 +191,20 @@ def test_a_hostile_note_does_nothing() -> None:
 def test_a_run_without_decisions_says_so() -> None:
     """In one line."""
     assert page() == ["brisk-otter  sales  no decisions"]
+
+
+def test_an_object_is_shown_entry_by_entry_beside_its_default() -> None:
+    """Where it is not at its default; what the default lacks is blank, what the value lacks is absent."""
+    lines = page(
+        detail("options", '{"depth":9,"kind":"tree"}', '{"depth":4,"kind":"tree","rate":0.1}', note="deeper"),
+        detail("same", '{"a":1}', '{"a":1}', source="default"),
+    )
+    assert lines[3].split()[:2] == ["*", "score.options"]
+    assert "{" not in lines[3]
+    assert [line.split() for line in lines[4:7]] == [
+        [".depth", "9", "4"],
+        [".kind", '"tree"'],
+        [".rate", "absent", "0.1"],
+    ]
+    assert lines[7] == "    deeper"
+    assert lines[8].split()[:2] == ["score.same", '{"a":1}']

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from msgspec import UNSET, Raw, UnsetType
 
+from milepost.model.comparison.lines import DecisionLine, entries_beside
 from milepost.process.subjects import REMOVED
 from milepost.terminal.style import Screen, Style
 from milepost.terminal.table import Cell, Column, lay_out
@@ -21,7 +23,8 @@ def decisions_page(found: DecisionsView, screen: Screen, now: float) -> list[str
     lines = _head(found, screen)
     if not found.decisions:
         return lines
-    rows = [_cells(each, now) for each in found.decisions]
+    blocks = [[_cells(each, now), *_entries(each)] for each in found.decisions]
+    rows = [row for block in blocks for row in block]
     longest = max(width(row[0].text) for row in rows)
     columns = (
         Column("  decision", least=min(longest, screen.columns // 2)),
@@ -32,8 +35,9 @@ def decisions_page(found: DecisionsView, screen: Screen, now: float) -> list[str
     )
     title, *table = lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour)
     lines += ["", title]
-    for each, line in zip(found.decisions, table, strict=True):
-        lines.append(line)
+    left = iter(table)
+    for each, block in zip(found.decisions, blocks, strict=True):
+        lines += islice(left, len(block))
         if each.history:
             lines += _history(each.history, screen, now)
         elif each.note:
@@ -60,13 +64,38 @@ def _cells(each: DecisionDetail, now: float) -> list[Cell]:
     who = "" if each.source == "default" else f"{_who(each)}, {age(each.at, now)}"
     return [
         Cell(f"{'*' if each.differs else ' '} {safe(each.stage)}.{safe(each.name)}"),
-        Cell(
-            "taken back" if each.source == REMOVED else _json(each.value), Style.BOLD if each.differs else Style.PLAIN
-        ),
-        Cell(_json(each.default) if each.differs else "", Style.DIM),
+        Cell(_value(each), Style.BOLD if each.differs else Style.PLAIN),
+        Cell(_json(each.default) if each.differs and not _lines_of(each) else "", Style.DIM),
         Cell(safe(_few(each.affects)) or "no stage so far", Style.DIM),
         Cell(who, Style.DIM),
     ]
+
+
+def _value(each: DecisionDetail) -> str:
+    if each.source == REMOVED:
+        return "taken back"
+    return "" if _lines_of(each) else _json(each.value)
+
+
+def _entries(each: DecisionDetail) -> list[list[Cell]]:
+    """A line for each entry of an object that is not at its default, for they are long."""
+    return [
+        [
+            Cell(f"    {safe(line.path)}"),
+            Cell(safe(line.values[0] or "absent"), Style.BOLD if line.differs else Style.PLAIN),
+            Cell(safe(line.values[1] or "") if line.differs else "", Style.DIM),
+            Cell(""),
+            Cell(""),
+        ]
+        for line in _lines_of(each)
+    ]
+
+
+def _lines_of(each: DecisionDetail) -> list[DecisionLine]:
+    if not each.differs or not each.is_kept or each.source == REMOVED:
+        return []
+    default = None if isinstance(each.default, UnsetType) else bytes(each.default).decode()
+    return entries_beside(bytes(each.value).decode(), default)
 
 
 def _few(names: Sequence[str]) -> str:

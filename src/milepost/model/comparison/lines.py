@@ -158,6 +158,17 @@ def _entries(path: str, values: Sequence[Value | None]) -> list[DecisionLine]:
     return [_line(path, values)]
 
 
+def entries_beside(value: str, default: str | None) -> list[DecisionLine]:
+    """The entries of an object, at any depth, beside those of its default; nothing for what is no object, in JSON.
+
+    Example:
+        >>> [(line.path, line.values) for line in entries_beside('{"depth":4,"rate":1}', '{"depth":3,"rate":1}')]
+        [('.depth', ('4', '3')), ('.rate', ('1', '1'))]
+    """
+    lines = _entries("", [Value(value), None if default is None else Value(default)])
+    return [line for line in lines if line.path]
+
+
 def _entry(values: Mapping[str, msgspec.Raw] | None, name: str) -> Value | None:
     return Value(bytes(values[name]).decode()) if values and name in values else None
 
