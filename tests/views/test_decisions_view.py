@@ -13,6 +13,7 @@ from milepost.model.status import StageState
 from milepost.process.finding import find_run
 from milepost.store.memory import MemoryStore
 from milepost.views.decisions import DecisionsView, decisions_of
+from milepost.views.runs import run_detail
 from milepost.views.view import to_json
 
 RUN = RunRow(id="r", name="brisk-otter", process="sales", decisions_hash="d", created=1.0)
@@ -154,3 +155,9 @@ def test_a_run_without_stages_or_decisions_has_none(store: MemoryStore) -> None:
     empty = RunRow(id="e", name="empty", process="sales", decisions_hash="d", created=1.0)
     store.write([empty, StageRow(run="e", stage="a", epoch=1, process="sales", state=StageState.PENDING)])
     assert decisions_of(store, empty).total == 0
+
+
+def test_show_leaves_out_what_was_taken_back_too(store: MemoryStore, tmp_path: Path) -> None:
+    """The same decisions as here."""
+    shown = run_detail(store, RUN, tmp_path, now=3.0).decisions
+    assert [each.name for each in shown] == names(decisions_of(store, RUN))
