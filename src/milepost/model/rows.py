@@ -102,7 +102,10 @@ class StageRow(Row, frozen=True, kw_only=True):
 
 
 class StepRow(Row, frozen=True, kw_only=True, gc=False):
-    """One attempt of one item at one step. At most one per (`run`, `item`, `step`, `attempt`), and it never changes."""
+    """One attempt of one item at one step, as it waits, runs, or is over. It never changes.
+
+    At most one per (`run`, `item`, `step`, `attempt`) and phase of its status: an end never gives way to a late start.
+    """
 
     seq: int = 0
     run: str
@@ -117,6 +120,8 @@ class StepRow(Row, frozen=True, kw_only=True, gc=False):
     error: str | None = None
     seconds: float = 0.0
     at: float
+    details: str | None = None  # JSON: what who recorded the step said of it
+    metrics: str | None = None  # JSON: name -> number
 
 
 class ResultRow(Row, frozen=True, kw_only=True):

@@ -78,6 +78,11 @@ class ProcessingStatus(StrEnum):
         return self not in (ProcessingStatus.PENDING, ProcessingStatus.RUNNING)
 
     @property
+    def phase(self) -> int:
+        """0 waits, 1 works, 2 is over: an attempt goes through each once at most."""
+        return _PHASES.get(self, 2)
+
+    @property
     def is_done(self) -> bool:
         """Whether the item needs no further attempt."""
         return self in (ProcessingStatus.SUCCESS, ProcessingStatus.WARNING, ProcessingStatus.SKIPPED)
@@ -88,6 +93,7 @@ class ProcessingStatus(StrEnum):
         return _STATE[self]
 
 
+_PHASES = {ProcessingStatus.PENDING: 0, ProcessingStatus.RUNNING: 1}
 _STATE = {
     ProcessingStatus.PENDING: RunState.PENDING,
     ProcessingStatus.RUNNING: RunState.RUNNING,

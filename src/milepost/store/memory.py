@@ -99,9 +99,25 @@ class MemoryStore:
         last: dict[tuple[str, str], StepRow] = {}
         for row in self._select(StepRow, {"run": run} if step is None else {"run": run, "step": step}):
             known = last.get((row.step, row.item))
-            if known is None or row.attempt > known.attempt:
+            if known is None or (row.attempt, row.status.phase) > (known.attempt, known.status.phase):
                 last[row.step, row.item] = row
         return dict(Counter((row.step, row.status) for row in last.values()))
+
+    def recent_steps(
+        self,
+        statuses: Sequence[ProcessingStatus],
+        since: float,
+        *,
+        until: float | None = None,
+        limit: int | None = None,
+    ) -> list[StepRow]:
+        end = float("inf") if until is None else until
+        found = [row for row in self.rows(StepRow, status=tuple(statuses)) if since <= row.at <= end]
+        return sorted(found, key=lambda row: (row.at, row.seq), reverse=True)[:limit]
+
+    def outcomes(self, since: float) -> Mapping[ProcessingStatus, int]:
+        over = [row.status for row in self.rows(StepRow) if row.at >= since and row.status.is_terminal]
+        return dict(Counter(over))
 
     def addresses(self) -> Iterator[str]:
         for kind in ROWS:
@@ -154,6 +170,8 @@ class MemoryStore:
     def _put(self, kind: type[Row], row: Row) -> bool:
         table = self._tables[kind]
         identity = tuple(getattr(row, name) for name in IDENTITY.get(kind, ()))
+        if isinstance(row, StepRow):
+            identity = (*identity, row.status.phase)
         known = table.get(identity) if identity else None
         if known is not None and kind in KEPT:
             return False

@@ -116,6 +116,27 @@ class Store(Protocol):
         """Items per (step, status of their last attempt) in a run."""
         ...
 
+    def recent_steps(
+        self,
+        statuses: Sequence[ProcessingStatus],
+        since: float,
+        *,
+        until: float | None = None,
+        limit: int | None = None,
+    ) -> list[StepRow]:
+        """Steps of any run with one of these statuses and `since` <= `at` <= `until`, the newest first.
+
+        Fast for WARNING, ERROR and FAILED, which are found by their time.
+        """
+        ...
+
+    def outcomes(self, since: float) -> Mapping[ProcessingStatus, int]:
+        """How many attempts ended each way since then, in any run; SUCCESS includes SKIPPED where that is cheaper.
+
+        For rates over a window. May count by the order of recording instead of by `at`.
+        """
+        ...
+
     def addresses(self) -> Iterator[str]:
         """Every object address that some row names, for garbage collection; may repeat."""
         ...

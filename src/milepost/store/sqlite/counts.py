@@ -17,13 +17,15 @@ COUNT = """
 SELECT step, status, count(*) FROM steps INDEXED BY steps_of_run
 WHERE run = ? AND seq > ? AND seq <= ? GROUP BY step, status
 """
-# What a later attempt replaced; only items that were tried again are looked at.
+# What a later attempt, or the end of the same one, replaced; only items with more than one row are looked at.
 SUPERSEDED = """
 SELECT old.step, old.status, count(*)
-FROM (SELECT DISTINCT run, step, item FROM steps INDEXED BY steps_again WHERE run = ? AND attempt <> 1) AS again
+FROM (SELECT DISTINCT run, step, item FROM steps INDEXED BY steps_more
+      WHERE run = ? AND (attempt <> 1 OR status < 2)) AS more
 JOIN steps AS old USING (run, step, item)
-WHERE old.attempt < (SELECT max(attempt) FROM steps AS new
-                     WHERE new.item = old.item AND new.step = old.step AND new.run = old.run)
+WHERE EXISTS (SELECT 1 FROM steps AS new
+              WHERE new.item = old.item AND new.step = old.step AND new.run = old.run
+                AND (new.attempt, min(new.status, 2)) > (old.attempt, min(old.status, 2)))
 GROUP BY old.step, old.status
 """
 

@@ -43,7 +43,9 @@ def translate(error: apsw.Error, path: str) -> MilepostError:
     if isinstance(error, _BUSY):
         return StoreBusy(f"{where}: other processes kept it locked for too long ({error}); try again", path=path)
     if isinstance(error, apsw.FullError) or _is_out_of_space(error):
-        return StoreFull(f"{where}: no space is left on its disk (`df`; `dmesg` if it fails); free some and it goes on", path=path)
+        return StoreFull(
+            f"{where}: no space is left on its disk (`df`; `dmesg` if it fails); free some and it goes on", path=path
+        )
     if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError):
         return StoreFull(
             f"{where}: it cannot be written ({error}); it is read-only or not ours, or the files beside it could "

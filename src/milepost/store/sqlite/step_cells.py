@@ -19,9 +19,9 @@ NAN = float("nan")
 
 _INTO = """
 INSERT INTO steps (run, step, item, attempt, status, key, digest, row_digest, seconds, at, address, error, result,
-                   long_item)
+                   long_item, details, metrics)
 """
-_MARKS = ", ".join("?" * 14)
+_MARKS = ", ".join("?" * 16)
 INSERT = f"{_INTO} VALUES ({_MARKS}) ON CONFLICT DO NOTHING"
 # A step alone, with its fence: one statement is a transaction of its own, at half the cost of BEGIN, INSERT, COMMIT.
 INSERT_FENCED = f"""{_INTO} SELECT {_MARKS} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND epoch = ?)
@@ -38,11 +38,21 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
     code = CODES[row.status]
     seconds = float(seconds) + 0.0 if seconds == seconds else NAN  # as it comes back: one zero, one NaN
     at = float(at) + 0.0 if at == at else NAN
-    sealed = row_digest((run, step, item, attempt, code, key, digest, seconds, at, address, error, result))
-    if item.isascii() and len(item) <= LONGEST_ITEM and attempt == 1 and address is None and error is None:
+    said: tuple[object, ...] = (run, step, item, attempt, code, key, digest, seconds, at, address, error, result)
+    if row.details is not None or row.metrics is not None:
+        said = (*said, row.details, row.metrics)
+    sealed = row_digest(said)
+    if (
+        item.isascii()
+        and len(item) <= LONGEST_ITEM
+        and len(said) == 12
+        and attempt == 1
+        and address is None
+        and error is None
+    ):
         return (  # as nearly all are
             numbers[run], numbers[step], item, 1, code, numbers[key], digest, sealed,
-            seconds if seconds == seconds else "nan", at if at == at else "nan", None, None, result, None,
+            seconds if seconds == seconds else "nan", at if at == at else "nan", None, None, result, None, None, None,
         )  # fmt: skip
     item_cell, long_item = item_cells(item)
     return (
@@ -50,13 +60,32 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
         seconds if seconds == seconds else "nan", at if at == at else "nan",
         None if address is None else text_cell(address), None if error is None else text_cell(error),
         result, long_item,
+        None if row.details is None else text_cell(row.details),
+        None if row.metrics is None else text_cell(row.metrics),
     )  # fmt: skip
 
 
 def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:
     """The row, or none where a flipped bit made of a cell what no row can hold."""
     try:
-        seq, run, step, item, attempt, code, key, digest, sealed, seconds, at, address, error, result = cells
+        (
+            seq,
+            run,
+            step,
+            item,
+            attempt,
+            code,
+            key,
+            digest,
+            sealed,
+            seconds,
+            at,
+            address,
+            error,
+            result,
+            details,
+            metrics,
+        ) = cells
         run, step, key = texts[run], texts[step], texts[key]
         if type(item) is not str or type(attempt) is not int:
             item, attempt = from_text(item), from_integer(attempt)
@@ -65,14 +94,20 @@ def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:
         if address is not None or error is not None:
             address = None if address is None else from_text(address)
             error = None if error is None else from_text(error)
+        if details is not None or metrics is not None:
+            details = None if details is None else from_text(details)
+            metrics = None if metrics is None else from_text(metrics)
         row = StepRow(
             seq=seq, run=run, step=step, item=item, attempt=attempt, status=STATUSES[code], key=key, digest=digest,
-            result=result, address=address, error=error, seconds=seconds, at=at,
+            result=result, address=address, error=error, seconds=seconds, at=at, details=details, metrics=metrics,
         )  # fmt: skip
-        said = row_digest((run, step, item, attempt, code, key, digest, seconds, at, address, error, result))
+        said: tuple[object, ...] = (run, step, item, attempt, code, key, digest, seconds, at, address, error, result)
+        if details is not None or metrics is not None:
+            said = (*said, details, metrics)
+        is_whole = row_digest(said) == sealed
     except (ValueError, TypeError, LookupError):
         return int(cells[0]), None, False
-    return seq, row, said == sealed
+    return seq, row, is_whole
 
 
 def item_cells(item: str) -> tuple[Cell, Cell]:

@@ -11,7 +11,7 @@ import apsw
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.kinds import DONE
-from milepost.store.sqlite.columns import Cell, from_integer, page, to_cell, where
+from milepost.store.sqlite.columns import Cell, from_integer, from_real, page, to_cell, where
 from milepost.store.sqlite.counts import Counts
 from milepost.store.sqlite.done import FORGET, SEQS_MAY_COME_AGAIN, Tail
 from milepost.store.sqlite.queries import fetch, snapshot
@@ -20,11 +20,21 @@ from milepost.store.sqlite.words import Words
 
 SELECT = """
 SELECT seq, run, step, coalesce(long_item, item), attempt, status, key, digest, row_digest, seconds, at, address,
-       error, result
+       error, result, details, metrics
 FROM steps
 """
 WORDS = (1, 2, 6)  # where SELECT has run, step and key
 LAST_ATTEMPT = "SELECT max(attempt) FROM steps WHERE item = ? AND step = ? AND run = ?"
+
+
+TROUBLED = frozenset({ProcessingStatus.WARNING, ProcessingStatus.ERROR, ProcessingStatus.FAILED})
+INFINITE = float("inf")
+TROUBLES = """
+SELECT status, count(*) FROM steps INDEXED BY steps_troubled WHERE status IN (3, 4, 5) AND at >= ? GROUP BY status
+"""
+AT = "SELECT at FROM steps WHERE seq >= ? ORDER BY seq LIMIT 1"
+BORDERS = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM steps"
+OPEN_SINCE = "SELECT count(*) FROM steps INDEXED BY steps_open WHERE status < 2 AND seq >= ?"
 
 
 class Steps:
@@ -82,6 +92,33 @@ class Steps:
         last = {item: fetch(connection, LAST_ATTEMPT, (item_cells(item)[0], *numbers))[0][0] for item in items}
         return {item: from_integer(cast(int, attempt)) for item, attempt in last.items() if attempt is not None}
 
+    def recent(
+        self,
+        connection: apsw.Connection,
+        statuses: Sequence[ProcessingStatus],
+        since: float,
+        until: float | None,
+        limit: int | None,
+    ) -> list[StepRow]:
+        """Steps with these statuses in this time, the newest first."""
+        if not statuses:
+            return []
+        codes = ", ".join(str(CODES[status]) for status in statuses)
+        end = f"status IN ({codes}) AND at >= ? AND at <= ? ORDER BY at DESC, seq DESC LIMIT ?"
+        is_indexed = set(statuses) <= TROUBLED  # SQLite has to see the index's own condition to take it
+        end = f"INDEXED BY steps_troubled WHERE status IN (3, 4, 5) AND {end}" if is_indexed else f"WHERE {end}"
+        bound = (since, INFINITE if until is None else until, -1 if limit is None else limit)
+        return [row for _, row, _ in self.read(connection, end, bound) if row is not None]
+
+    def outcomes(self, connection: apsw.Connection, since: float) -> dict[ProcessingStatus, int]:
+        """Attempts that ended since then: troubled ones by their time, all by where the ledger stood then."""
+        with snapshot(connection):
+            troubled = cast("list[tuple[int, int]]", fetch(connection, TROUBLES, (since,)))
+            over = _over_since(connection, since)
+        counts = {STATUSES[code]: count for code, count in troubled}
+        well = over - sum(counts.values())
+        return counts | ({ProcessingStatus.SUCCESS: well} if well > 0 else {})
+
     def count(self, connection: apsw.Connection, run: str) -> dict[tuple[str, ProcessingStatus], int]:
         """Items per step and status of their last attempt."""
         with snapshot(connection):
@@ -110,6 +147,20 @@ class Steps:
             return CODES[ProcessingStatus(cast(str, value))] if column == "status" else to_cell(value)
 
         return where(equal, cell)
+
+
+def _over_since(connection: apsw.Connection, since: float) -> int:
+    """How many steps were recorded since then and are over. Rows come in the order of their times, save late ones."""
+    low, newest = cast("tuple[int, int]", fetch(connection, BORDERS)[0])
+    high = newest + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = fetch(connection, AT, (middle,))
+        if found and from_real(cast(float, found[0][0])) < since:
+            low = middle + 1
+        else:
+            high = middle
+    return newest + 1 - low - cast(int, fetch(connection, OPEN_SINCE, (low,))[0][0])
 
 
 def _readable(connection: apsw.Connection, seq: Cell) -> list[tuple[Cell, ...]]:

@@ -161,6 +161,21 @@ class SqliteStore:
             counts = self._steps.count(connection, run)
         return {which: count for which, count in counts.items() if step is None or which[0] == step}
 
+    def recent_steps(
+        self,
+        statuses: Sequence[ProcessingStatus],
+        since: float,
+        *,
+        until: float | None = None,
+        limit: int | None = None,
+    ) -> list[StepRow]:
+        with translated(self._path), self._connections.reader() as connection:
+            return self._steps.recent(connection, statuses, since, until, limit)
+
+    def outcomes(self, since: float) -> Mapping[ProcessingStatus, int]:
+        with translated(self._path), self._connections.reader() as connection:
+            return self._steps.outcomes(connection, since)
+
     def addresses(self) -> Iterator[str]:
         for kind in ROWS:
             if "address" in kind.__struct_fields__:
