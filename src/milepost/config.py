@@ -9,6 +9,8 @@ import msgspec
 
 from milepost.errors import WorkspaceError
 
+MOST_RUNS = 1000  # of one sweep; more have to be asked for
+
 
 class ProcessingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What a workspace and its runs are set to.

@@ -8,10 +8,9 @@ import click
 
 from milepost.cli.carrying_out import How, carry_out
 from milepost.cli.options import face, options
-from milepost.cli.several import carry_out_all
 from milepost.cli.targets import load
+from milepost.config import MOST_RUNS
 from milepost.process.definition import Process
-from milepost.process.sweeps import MOST_RUNS, Ask, combined, parse_sweep
 
 
 @click.command(
@@ -55,12 +54,16 @@ def run_command(
         process = load(target)
         return process, process.parse_settings(settings)
 
+    if not sweeps and len(scenarios) < 2:
+        how["scenario"] = scenarios[0] if scenarios else None
+        return carry_out(prepare, options().workspace, how)
+
+    from milepost.cli.several import carry_out_all
+    from milepost.process.sweeps import Ask, combined, parse_sweep
+
     def prepare_all() -> tuple[Process, list[Ask]]:
         process, decisions = prepare()
         swept = [parse_sweep(process, sweep) for sweep in sweeps]
         return process, combined(scenarios, swept, decisions, most=None if yes else MOST_RUNS)
 
-    if sweeps or len(scenarios) > 1:
-        return carry_out_all(prepare_all, options().workspace, how)
-    how["scenario"] = scenarios[0] if scenarios else None
-    return carry_out(prepare, options().workspace, how)
+    return carry_out_all(prepare_all, options().workspace, how)

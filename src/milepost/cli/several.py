@@ -77,7 +77,7 @@ def _carry_out_one(process: Process, ask: Ask, which: str, workspace: str | None
     told.codes.append(carried.code)
     told.is_stopped = isinstance(carried.error, (Cancelled, KeyboardInterrupt))
     if not options().json:
-        conclude(carried, carried.detail(), only_head=True)
+        conclude(carried, carried.detail(), only_head=not carried.face.screen.live)  # a live table was taken away
 
 
 def _conclude(told: Told, asks: Sequence[Ask]) -> None:

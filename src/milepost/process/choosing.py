@@ -20,10 +20,8 @@ Given = dict[str, dict[str, object]]  # stage -> name -> value
 Choices = Mapping[str, Mapping[str, Choice]]
 
 
-def chosen_scenario(process: Process, name: str | None, workspace: Workspace | str | None) -> Scenario | None:
+def chosen_scenario(process: Process, name: str, workspace: Workspace | str | None) -> Scenario:
     """The scenario of this name or id. Where there is no workspace none is made, and the name is unknown."""
-    if name is None:
-        return None
     place = workspace if isinstance(workspace, Workspace) else Workspace.open_to_plan(workspace)
     return Scenarios(place.store, place.objects, process.name).get(name)
 
@@ -52,10 +50,8 @@ def overridden(process: Process, scenario: Scenario, given: Given) -> Given:
     return {stage: {**kept.get(stage, {}), **given.get(stage, {})} for stage in {**kept, **given}}
 
 
-def noted(choices: Choices, note: str | None) -> Choices:
+def noted(choices: Choices, note: str) -> dict[str, dict[str, Choice]]:
     """The same choices; those that were chosen bear the note."""
-    if not note:
-        return choices
     said = redact(note)
     return {
         stage: {

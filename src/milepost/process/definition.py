@@ -83,11 +83,14 @@ class Process:
         another session has the run, StageExecutionError when a stage fails for good, Cancelled when the run was
         asked to stop.
         """
-        from milepost.process.choosing import chosen_scenario, noted
         from milepost.process.runner import RunOptions, carry_out_process
 
-        base = chosen_scenario(self, scenario, workspace)
-        choices = noted(self._settled(decisions, base), note)
+        base = self._scenario(scenario, workspace)
+        choices = self._settled(decisions, base)
+        if note:
+            from milepost.process.choosing import noted
+
+            choices = noted(choices, note)
         options = RunOptions(
             new=new,
             executor=executor,
@@ -126,11 +129,7 @@ class Process:
         Raises InvalidDataError, and for a scenario UnknownScenarioError or ScenarioStateError. What is chosen under a
         secret's name is masked from now on in all that is recorded.
         """
-        if scenario is None:
-            return self._settled(decisions, None)
-        from milepost.process.choosing import chosen_scenario
-
-        return self._settled(decisions, chosen_scenario(self, scenario, workspace))
+        return self._settled(decisions, self._scenario(scenario, workspace))
 
     def scenarios(self, workspace: Workspace | str | None = None) -> Scenarios:
         """The saved scenarios: iterate over them, or `get`, `save`, `rename`, `remove` one."""
@@ -157,6 +156,13 @@ class Process:
         checked = checked_name(name)  # before a workspace is made
         accepted = accept_given(self.points, self._given(decisions))
         return self.scenarios(workspace).save(checked, accepted, note=note)
+
+    def _scenario(self, name: str | None, workspace: Workspace | str | None) -> Scenario | None:
+        if name is None:
+            return None
+        from milepost.process.choosing import chosen_scenario
+
+        return chosen_scenario(self, name, workspace)
 
     def _settled(self, decisions: Decisions | None, base: Scenario | None) -> dict[str, dict[str, Choice]]:
         given = self._given(decisions)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from milepost.errors import ScenarioStateError, UnknownRunError, UnknownScenarioError
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import RunRow
-from milepost.process.scenarios import Scenario, Scenarios, scenarios_of_all
-from milepost.store.objects import Objects
 from milepost.store.protocol import Store
+
+if TYPE_CHECKING:
+    from milepost.process.scenarios import Scenario, Scenarios
+    from milepost.store.objects import Objects
 
 
 def find_run(store: Store, words: str) -> RunRow:
@@ -37,6 +41,8 @@ def find_scenario(
 
     Raises UnknownScenarioError, and ScenarioStateError when several processes have one of this name.
     """
+    from milepost.process.scenarios import scenarios_of_all
+
     found: list[tuple[Scenarios, Scenario]] = []
     known: list[str] = []
     for scenarios in scenarios_of_all(store, objects, process):

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from milepost.config import MOST_RUNS
 from milepost.errors import InvalidDataError
 from milepost.model.redaction import MASK, names_a_secret
 from milepost.process.definition import Process
 
-MOST_RUNS = 1000  # more need to be asked for
 LONGEST_VALUE = 40  # characters of a value in a label
 
 
