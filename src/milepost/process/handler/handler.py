@@ -221,7 +221,7 @@ class ProcessStageHandler(SubstageCalls):
     def _place(self, *, create: bool) -> Workspace:
         if self._workspace is None:
             manager = self.process_manager
-            self._workspace = manager.workspace if manager is not None else Workspace.open(create=create)
+            self._workspace = manager._workspace_now() if manager is not None else Workspace.open(create=create)
         return self._workspace
 
     def _take(self, journal: Journal) -> None:

@@ -31,8 +31,7 @@ StageDict = dict[str, object]
 class DecisionKeeper(Protocol):
     """What a handler asks of its process manager."""
 
-    @property
-    def workspace(self) -> Workspace:
+    def _workspace_now(self) -> Workspace:
         """Where it records."""
 
     def attach(self, underway: RunUnderway, *, load: bool = False) -> None:

@@ -71,10 +71,10 @@ def computing_parts(function: Callable[..., object], cls: type) -> CodeParts:
 
 def _special_methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
     seen: set[str] = set()
-    for root in cls.__mro__:
+    for root in filter(is_user_class, cls.__mro__):
         for name, thing in vars(root).items():
             is_special = name.startswith("__") and name.endswith("__") and name not in _MADE
-            if is_special and name not in seen and isinstance(thing, FunctionType) and is_user_class(root):
+            if is_special and name not in seen and isinstance(thing, FunctionType):
                 seen.add(name)
                 yield name, thing
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from milepost.errors import CannotEncode, ObjectRefused, StageExecutionError, StoreError, WorkspaceError
+from milepost.errors import Cancelled, CannotEncode, ObjectRefused, StageExecutionError, StoreError, WorkspaceError
 from milepost.executors.carry_out import NOT_VALUES
 from milepost.executors.faults import describe
 from milepost.kernel.clock import SYSTEM
@@ -67,7 +68,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             run_name=self.run.run.name,
             stage=self.text,
             tell=self._told,
-            is_cancelled=lambda: False,
+            is_cancelled=self._is_cancelled,
         )
         inside, here, looking = under_way.set(self.computation), current.set(where), is_looking.set(False)
         self.computation.is_computing = True
@@ -79,6 +80,8 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             under_way.reset(inside)
             is_looking.reset(looking)
         if isinstance(value, tuple(NOT_VALUES)):
+            if isinstance(value, CoroutineType):
+                value.close()
             raise StageExecutionError(
                 f"stage {self.text!r} returned a {type(value).__name__}; a result is stored as a whole: return a list",
                 stage=self.text,
@@ -167,6 +170,13 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             PartsRow(key=key, stage=self.text, parts=dump_parts(parts), at=now),
             *(SourceRow(digest=name, text=redact(text)) for name, text in texts.items()),
         ]
+
+    def _is_cancelled(self) -> bool:
+        try:
+            self.run.check()
+        except Cancelled:
+            return True
+        return False
 
     def _record(self, state: StageState, *others: Row, **changes: object) -> StageRow:
         if self.is_theirs:

@@ -61,7 +61,8 @@ class StageResults:
             outcome = self._found_or_computed(owner, one, way)
         finally:
             is_looking.reset(token)
-        self._inside.latest[one.stage] = outcome
+        if outcome.key is not None:
+            self._inside.latest[one.stage] = outcome
         return outcome
 
     def carry_out_owed(self, owner: Any, one: Computation, name: str) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from milepost.errors import ProcessManagementError
+from milepost.errors import Cancelled, ProcessManagementError
+from milepost.executors.faults import error_text
 from milepost.kernel import host
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.user import user_name
@@ -16,6 +17,7 @@ from milepost.model.decision import Choice
 from milepost.model.fingerprint.values import digest
 from milepost.model.redaction import redact, register_secrets_in
 from milepost.model.rows import DecisionRow, Row
+from milepost.model.status import RunState
 from milepost.process.manager.deciding import Decided, DecisionPoints
 from milepost.process.manager.naming import StageId
 from milepost.process.recording import decision_row
@@ -66,10 +68,16 @@ class RunHold:
         self._workspace = underway.workspace
         self._recorded = {}
 
-    def end(self) -> None:
-        """End a run that was begun here."""
-        if self._is_own and self.underway is not None and os.getpid() == self._pid:
+    def end(self, error: BaseException | None = None) -> None:
+        """End a run that was begun here; as failed or cancelled with the error that ended the program's part."""
+        if not self._is_own or self.underway is None or os.getpid() != self._pid:
+            return
+        if error is None:
             self.underway.end()
+        elif isinstance(error, KeyboardInterrupt | Cancelled):
+            self.underway.end(RunState.CANCELLED, str(error) or "Ctrl-C")
+        else:
+            self.underway.end(RunState.FAILED, redact(error_text(error)))
 
     @contextmanager
     def aside(self, scenario: str) -> Iterator[None]:

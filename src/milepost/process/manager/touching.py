@@ -11,6 +11,7 @@ _LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _GROWING = frozenset({int, float, bool, complex, str, list, set, tuple, bytes})
 _PLAIN = ("builtins", "collections", "_io")
 _AUGMENTED = "+="
+_MANY = 10_000
 
 _known: dict[tuple[int, int], tuple[CodeType, str]] = {}  # holds the code too, so that its id stays its own
 
@@ -25,6 +26,8 @@ def is_only_added_to(frame: FrameType | None, value: object) -> bool:
     place = id(frame.f_code), frame.f_lasti
     known = _known.get(place)
     if known is None:
+        if len(_known) >= _MANY:
+            _known.clear()  # a program that makes code as it goes
         known = _known[place] = frame.f_code, _use(frame.f_code, frame.f_lasti)
     use = known[1]
     if use == _AUGMENTED:
