@@ -7,7 +7,7 @@ import pytest
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.sqlite import SqliteStore, counts
-from milepost.testing.store_contract import step_row
+from milepost.testing.sample_rows import step_row
 
 DONE, FAILED = ProcessingStatus.SUCCESS, ProcessingStatus.FAILED
 

@@ -14,7 +14,7 @@ from milepost.errors import StoreBusy, StoreDamaged, StoreError, StoreFull
 from milepost.model.rows import EventRow, StepRow
 from milepost.store.protocol import Durability
 from milepost.store.sqlite import SqliteStore, connection
-from milepost.testing.store_contract import run_row, step_row
+from milepost.testing.sample_rows import run_row, step_row
 
 
 def fill(store: SqliteStore, name: str) -> int:
@@ -196,7 +196,7 @@ def test_syncs_when_it_says(tmp_path: Path, durability: str, plain: int, durable
     code = (
         "import os, sys; from milepost.store.sqlite import SqliteStore\n"
         "from milepost.store.protocol import Durability\n"
-        "from milepost.testing.store_contract import step_row\n"
+        "from milepost.testing.sample_rows import step_row\n"
         "store = SqliteStore.open(sys.argv[1], durability=Durability(sys.argv[2]))\n"
         "store.write([step_row('first')]); store.sync()\n"
         "def plain(): store.write([step_row()])\n"

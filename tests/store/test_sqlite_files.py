@@ -14,7 +14,7 @@ from milepost.model.rows import StepRow
 from milepost.store.migrations import latest
 from milepost.store.protocol import Durability
 from milepost.store.sqlite import SqliteStore, connection, filesystem
-from milepost.testing.store_contract import step_row
+from milepost.testing.sample_rows import step_row
 
 MOUNTS = [
     "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n",

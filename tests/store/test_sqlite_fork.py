@@ -13,7 +13,7 @@ from milepost.errors import StoreError
 from milepost.model.rows import StepRow
 from milepost.store.protocol import Wish
 from milepost.store.sqlite import SqliteStore
-from milepost.testing.store_contract import DONE, run_row, session_row, step_row
+from milepost.testing.sample_rows import DONE, run_row, session_row, step_row
 
 
 def in_child(work: Callable[[], object]) -> int:
@@ -86,7 +86,7 @@ def test_child_goes_on_after_the_parent_has_closed(tmp_path: Path) -> None:
     store.close()
     other = (
         "import sys; from milepost.store.sqlite import SqliteStore\n"
-        "from milepost.testing.store_contract import step_row\n"
+        "from milepost.testing.sample_rows import step_row\n"
         "store = SqliteStore.open(sys.argv[1]); store.write([step_row('other')]); store.close()"
     )
     subprocess.run([sys.executable, "-c", other, str(tmp_path)], check=True)

@@ -11,7 +11,7 @@ from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.memory import MemoryStore
 from milepost.store.sqlite import SqliteStore, done
-from milepost.testing.store_contract import digest_of, same, step_row
+from milepost.testing.sample_rows import digest_of, same, step_row
 
 
 @pytest.fixture

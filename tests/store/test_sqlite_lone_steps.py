@@ -9,7 +9,7 @@ from milepost.errors import LeaseLost, StoreBusy
 from milepost.model.rows import StepRow
 from milepost.store.protocol import Durability, Fence
 from milepost.store.sqlite import SqliteStore, connection
-from milepost.testing.store_contract import run_row, step_row
+from milepost.testing.sample_rows import run_row, step_row
 
 FENCE = Fence("run-1", 3)
 

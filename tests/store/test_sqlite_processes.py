@@ -12,12 +12,12 @@ from milepost.errors import StoreError
 from milepost.model.rows import RunRow, SessionRow, StepRow
 from milepost.store.protocol import Durability
 from milepost.store.sqlite import SqliteStore
-from milepost.testing.store_contract import DONE, run_row, step_row
+from milepost.testing.sample_rows import DONE, run_row, step_row
 
 WRITE = """
 import sys
 from milepost.store.sqlite import SqliteStore
-from milepost.testing.store_contract import step_row
+from milepost.testing.sample_rows import step_row
 path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 store = SqliteStore.open(path)
 for n in range(count):
@@ -29,7 +29,7 @@ import fcntl, os, sys
 from milepost.errors import RunIsAlive
 from milepost.store.protocol import Wish
 from milepost.store.sqlite import SqliteStore
-from milepost.testing.store_contract import run_row, session_row
+from milepost.testing.sample_rows import run_row, session_row
 folder, me = sys.argv[1], int(sys.argv[2])
 store = SqliteStore.open(folder)
 def try_lock(run):

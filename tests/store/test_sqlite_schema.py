@@ -15,7 +15,7 @@ from milepost.store.migrations import Migration, latest, load
 from milepost.store.sqlite import SqliteStore
 from milepost.store.sqlite.connection import connect
 from milepost.store.sqlite.schema import bring_up, version
-from milepost.testing.store_contract import step_row
+from milepost.testing.sample_rows import step_row
 
 NOW, THEN = latest(), latest() + 1
 NEXT = Migration(
@@ -153,7 +153,7 @@ def test_two_processes_may_create_it_at_once(tmp_path: Path) -> None:
     """Four processes that open a ledger which is not there yet make one, and all write to it."""
     code = (
         "import sys; from milepost.store.sqlite import SqliteStore\n"
-        "from milepost.testing.store_contract import step_row\n"
+        "from milepost.testing.sample_rows import step_row\n"
         "sys.stdin.read(1); store = SqliteStore.open(sys.argv[1]); store.write([step_row(sys.argv[2])])"
     )
     for round_ in range(3):
