@@ -122,7 +122,7 @@ def forget(store: Store, runs: Sequence[RunRow]) -> None:
     """Drop the rows of these runs, and the results that no other run reaches; the run itself goes last."""
     alone = sorted(_keys_of_none_else(store, runs))
     for start in range(0, len(alone), 500):
-        for kind in (ResultRow, PartsRow):
+        for kind in (ResultRow, PartsRow, TraceRow):
             store.drop(kind, key=alone[start : start + 500])
     for run in runs:
         for of_run in OF_A_RUN:

@@ -130,3 +130,42 @@ def test_why_a_stage_is_computed(run_program):
     assert "reason: 2.b 0 → 3" in run_program(DECIDING, "1", "0", "3")
     assert "reason: unchanged" in run_program(DECIDING, "1", "0", "3")
     assert "reason: 1 has another result" in run_program(DECIDING, "7", "0", "3")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("RATE = 2", "RATE = 3", "reason 2: program.RATE changed"),
+        ("value * RATE", "value + RATE", "reason 2: program.helper changed"),
+        ("* self.FACTOR for", "+ self.FACTOR for", "reason 2: self._score changed"),
+        ("FACTOR = 10", "FACTOR = 11", "reason 2: self.FACTOR changed"),
+        ("Sales([1, 2, 3])", "Sales([1, 2])", "reason 1: self.core_data changed"),
+    ],
+)
+def test_why_in_detail(run_program, old, new, reason):
+    """The part that changed is named, whichever method reached it, and `why` can show how."""
+    told = ("    for stage in (1, 2, 3):", "    for stage in (1, 2, 3):\n        " + TOLD + "\n    for stage in ():")
+    run_program(edited(told))
+    lines = run_program(edited((old, new), told)).splitlines()
+    assert [line for line in lines if line.partition(";")[0] == reason] != []
+
+
+TOLD = "sales.get_stage_data(stage); print(f'reason {stage}:', sales.underway.stages[str(stage)].reason)"
+
+
+def test_why_shows_the_code(run_program, tmp_path):
+    """As a diff of the method that was edited."""
+    from click.testing import CliRunner
+
+    from milepost.cli.main import milepost
+
+    run_program(PROGRAM)
+    run_program(edited(("* self.FACTOR for", "+ self.FACTOR for")))
+    from milepost import Workspace
+    from milepost.model.rows import RunRow
+
+    with Workspace.open(tmp_path / ".milepost") as place:
+        run = place.store.rows(RunRow, newest=True)[0].name
+    said = CliRunner().invoke(milepost, ["why", run, "2"]).output
+    assert "-    return [helper(row.value) * self.FACTOR" in said
+    assert "+    return [helper(row.value) + self.FACTOR" in said

@@ -86,7 +86,7 @@ class Noted:
         self.mapping = StageDecisions(1, content, self.saw)
 
     def saw(self, name):
-        self.whole |= name is None
+        self.whole = self.whole or name is None
         self.names |= {name}
 
     def covers(self, name):
@@ -107,6 +107,7 @@ def test_what_it_showed_is_noted(content, operations, key, other, changed):
     """Whoever reads it again, with all that was noted as it was, sees the same: whatever else changed."""
     noted = Noted(content)
     seen = [outcome(READS[operation], noted.mapping, key, other) for operation in operations]
+    del noted.mapping  # handed on unread counts when it is let go
     if noted.whole:
         return
     again = {name: value for name, value in changed.items() if not noted.covers(name)}

@@ -11,9 +11,11 @@ from functools import cached_property
 from types import FunctionType
 from typing import NamedTuple
 
+import msgspec
+
 from milepost.errors import UnkeyableError
 from milepost.kernel.packages import version_of
-from milepost.model.fingerprint.code import CodeParts, class_parts, code_parts, python_part, walk
+from milepost.model.fingerprint.code import CodeParts, class_parts, code_parts, python_part, walk, with_texts
 from milepost.model.fingerprint.flow import flow_of
 from milepost.model.fingerprint.parts import Part, stage_key
 from milepost.model.fingerprint.preview import preview
@@ -81,17 +83,35 @@ def _special_methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
 
 def method_digest(name: str, found: object) -> Digested:
     """What a method counts as: its code and all that this reaches."""
+    try:
+        return _digested(f"method {name}", _method_reach(found), type(found).__name__)
+    except UnkeyableError as error:
+        return Digested("", problem=str(error), held=found)
 
+
+def method_parts(path: str, found: object, digest: str, *, has_texts: bool) -> list[Part]:
+    """The method at `path` in detail, for `why`: its own code under that name, and what it reaches."""
+    try:
+        parts = tuple(_method_reach(found).parts.values())
+    except UnkeyableError:
+        parts = ()
+    inner = found.func if isinstance(found, cached_property) else getattr(found, "fget", None) or found
+    if has_texts and parts:
+        parts = with_texts(parts, getattr(inner, "__func__", inner))
+    named = [msgspec.structs.replace(part, name=path) if part.name == "code" else part for part in parts]
+    if not any(part.name == path for part in named):
+        named.append(Part(name=path, kind="code", digest=digest))
+    return named
+
+
+def _method_reach(found: object) -> Reach:
     def begin(reach: Reach) -> None:
         if isinstance(found, FunctionType):
             reach.begin(found)
         else:
             reach.reference(found.func if isinstance(found, cached_property) else found)
 
-    try:
-        return _digested(f"method {name}", walk(begin, version_of), type(found).__name__)
-    except UnkeyableError as error:
-        return Digested("", problem=str(error), held=found)
+    return walk(begin, version_of)
 
 
 def value_digest(name: str, value: object) -> Digested:

@@ -14,6 +14,7 @@ from milepost.executors.faults import describe
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.context import Context, current
 from milepost.kernel.warning import warn
+from milepost.model.fingerprint.code import with_texts
 from milepost.model.fingerprint.parts import Part, dump_parts, stage_key, texts_by_digest
 from milepost.model.fingerprint.values import digest
 from milepost.model.metrics import checked_metric, dump_metrics, metrics_of
@@ -22,6 +23,7 @@ from milepost.model.rows import PartsRow, ResultRow, Row, SourceRow, StageRow
 from milepost.model.status import StageState
 from milepost.process.manager import paths
 from milepost.process.manager.computation import Computation, under_way
+from milepost.process.manager.explaining import parts_in_detail
 from milepost.process.manager.stage_data import Outcome
 from milepost.process.manager.traces import Known, Reads, trace_row
 from milepost.process.manager.verifying import is_looking
@@ -39,6 +41,8 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
     run: RunUnderway
     text: str
     computation: Computation
+    cls: type  # of the manager
+    function: Callable[..., object]  # its `_compute_stage`
     code: tuple[Part, ...]
     problems: tuple[str, ...]
     reason: str
@@ -98,7 +102,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             self._record(StageState.COMPLETED, metrics=metrics, reason=self.reason)
             return outcome, None
         reads, rows = self.computation.digests(), list[Row]()
-        key = stage_key([*self.code, *self._read_parts(reads)])
+        key = stage_key([*self.code, *(Part(path, paths.part_kind(path), found) for path, found in reads.items())])
         problems = [*self.problems, *self.computation.problems]
         stored, unstored = self._stored(value)
         if stored is None:
@@ -156,19 +160,16 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
     def _reason(self, *notes: str) -> str:
         return "; ".join([self.reason, *notes])
 
-    def _read_parts(self, reads: Reads) -> list[Part]:
-        snapshot, texts = self.computation.snapshot, self.computation.texts
-        return [
-            Part(name=path, kind=paths.part_kind(path), digest=found, text=texts.get(path) or snapshot.text(path))
-            for path, found in reads.items()
-        ]
-
     def _parts_rows(self, key: str, reads: Reads, now: float) -> list[Row]:
-        parts = [*self.code, *self._read_parts(reads)]
-        texts = texts_by_digest(parts)
+        """What `why` shows: the code with its source, and everything that was read."""
+        one = self.computation
+        code = with_texts(self.code, self.function)
+        read = parts_in_detail(reads.items(), one.snapshot, one.texts, self.cls, has_texts=True)
+        known = {part.name for part in code}
+        parts = [*code, *(part for part in read if part.name not in known)]
         return [
             PartsRow(key=key, stage=self.text, parts=dump_parts(parts), at=now),
-            *(SourceRow(digest=name, text=redact(text)) for name, text in texts.items()),
+            *(SourceRow(digest=name, text=redact(text)) for name, text in texts_by_digest(parts).items()),
         ]
 
     def _is_cancelled(self) -> bool:

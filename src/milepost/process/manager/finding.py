@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -92,8 +93,7 @@ class StageResults:
         return self.belongings.digest(owner, paths.of_manager(paths.VALUE, name)).digest
 
     def _code(self, owner: Any, stage: StageId) -> CodeParts:
-        own = object.__getattribute__(owner, "__dict__")
-        code = computing_parts(own.get("_compute_stage", type(owner)._compute_stage), type(owner))
+        code = computing_parts(_function(owner), type(owner))
         argument = Part(name="argument:stage", kind="default", digest=digest(stage).hex())
         unkeyable = [Part(name="unkeyable", kind="global", digest=str(id(self)))] if code.unkeyable else []
         return msgspec.structs.replace(code, parts=(*code.parts, argument, *unkeyable))
@@ -119,10 +119,12 @@ class StageResults:
             run=run,
             text=text,
             computation=one,
+            cls=type(owner),
+            function=_function(owner),
             code=code.parts,
             problems=code.unkeyable,
             reason=_REASONS.get(way)
-            or reason_to_compute(run.store, run.run.process, text, code.parts, verifier, one.snapshot),
+            or reason_to_compute(run.store, run.run.process, text, code.parts, verifier, one.snapshot, type(owner)),
             keeps=way is not Way.ALONE,
             is_theirs=is_begun and text not in self._running,
             meanwhile=lambda: self._changed_meanwhile(one),
@@ -176,3 +178,10 @@ class StageResults:
             fields |= {"state": StageState.REUSED, "seconds": 0.0, "ended": SYSTEM.now(), "error": None}
         run.stage(text, **fields)
         self._shown[text] = run.id, found.key
+
+
+def _function(owner: Any) -> Callable[..., object]:
+    """The manager's own `_compute_stage`, unbound."""
+    own: dict[str, Any] = object.__getattribute__(owner, "__dict__")
+    function: Callable[..., object] = own.get("_compute_stage", type(owner)._compute_stage)
+    return function

@@ -47,6 +47,8 @@ class ReadOnlyDict(dict[Any, Any]):
         hash(key)
         self._is_seen = True
         self._saw_key(key)
+        if not dict.__len__(self):
+            self._saw_all()  # code in C sees that a dict is empty without asking it
         return self._found(key)
 
     def _whole(self) -> dict[Any, Any]:
