@@ -24,6 +24,7 @@ from milepost.model.rows import TraceRow
     SessionRow,
     StageRow,
     StepRow,
+    TraceRow,
 )
 from milepost.model.status import RunState
 from milepost.process.scenarios import Scenario, scenarios_of_all
