@@ -14,7 +14,7 @@ import msgspec
 from milepost.errors import ObjectError
 from milepost.kernel.sessions import liveness
 from milepost.kernel.workspace import Workspace
-from milepost.model.rows import TraceRow
+from milepost.model.rows import (
     DecisionRow,
     EventRow,
     PartsRow,
