@@ -25,7 +25,7 @@ from milepost.store.kinds import (
     choices,
     name_taken,
 )
-from milepost.store.protocol import Claim, Damage, Durability, Fence, R, Wish
+from milepost.store.protocol import Claim, Damage, Durability, Fence, R, Standing, Wish
 
 Table = dict[tuple[object, ...], Row]
 
@@ -94,6 +94,14 @@ class MemoryStore:
         for row in self.rows(StepRow, run=run, step=step, item=items):
             last[row.item] = max(row.attempt, last.get(row.item, row.attempt))
         return last
+
+    def standings(self, run: str, step: str, items: Sequence[str]) -> dict[str, Standing]:
+        furthest: dict[str, StepRow] = {}
+        for row in self.rows(StepRow, run=run, step=step, item=items):
+            known = furthest.get(row.item)
+            if known is None or (row.attempt, row.status.phase) > (known.attempt, known.status.phase):
+                furthest[row.item] = row
+        return {item: Standing(row.attempt, row.status, row.at) for item, row in furthest.items()}
 
     def count_steps(self, run: str, step: str | None = None) -> Mapping[tuple[str, ProcessingStatus], int]:
         last: dict[tuple[str, str], StepRow] = {}

@@ -50,6 +50,14 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     found: RunRow | None  # as it was before; None for a new run
 
 
+class Standing(NamedTuple):
+    """How far an item has come at one step: the furthest row of its last attempt."""
+
+    attempt: int
+    status: ProcessingStatus
+    at: float
+
+
 class Damage(NamedTuple):
     """A row that is not what was written."""
 
@@ -110,6 +118,10 @@ class Store(Protocol):
 
     def last_attempts(self, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         """The highest attempt recorded for each of these items in this run; absent where none. Up to 1,000."""
+        ...
+
+    def standings(self, run: str, step: str, items: Sequence[str]) -> dict[str, Standing]:
+        """How far each of these items has come at this step of this run; absent where nothing is recorded."""
         ...
 
     def count_steps(self, run: str, step: str | None = None) -> Mapping[tuple[str, ProcessingStatus], int]:

@@ -101,6 +101,20 @@ class StepContract:
             assert (good, troubled) == (2 * ended, [ended] * 3)
             assert not told.keys() & {ProcessingStatus.RUNNING, ProcessingStatus.PENDING}
 
+    def test_knows_how_far_items_have_come(self, store: Store) -> None:
+        """The furthest row of the last attempt, in whatever order the rows were written; many items at once too."""
+        runs = ProcessingStatus.RUNNING
+        strange = [*STRANGE_TEXTS, "x" * 3_000]
+        store.write([step_row("a", attempt=2, status=runs, at=5.0), step_row("a", status=FAILED, at=9.0)])
+        store.write([step_row("b", at=2.0), step_row("b", status=runs, at=1.0), step_row("b", run="run-2", attempt=9)])
+        store.write([step_row(text, step="s", attempt=7, at=3.0) for text in strange])
+        found = store.standings("run-1", "score", ["a", "b", "z"])
+        assert found == {"a": (2, runs, 5.0), "b": (1, DONE, 2.0)}
+        assert store.standings("run-1", "score", ["b"]) == {"b": (1, DONE, 2.0)}
+        assert store.standings("none", "score", ["a"]) == store.standings("run-1", "score", []) == {}
+        many = [*strange, *(f"i{n}" for n in range(1_000))]
+        assert store.standings("run-1", "s", many) == dict.fromkeys(strange, (7, DONE, 3.0))
+
     def test_knows_last_attempts_and_counts(self, store: Store) -> None:
         """An item counts once, by its last attempt, in whatever order the attempts were written."""
         store.write(

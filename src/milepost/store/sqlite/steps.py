@@ -11,12 +11,14 @@ import apsw
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.kinds import DONE
+from milepost.store.protocol import Standing
 from milepost.store.sqlite.columns import Cell, from_integer, from_real, page, to_cell, where
 from milepost.store.sqlite.counts import Counts
 from milepost.store.sqlite.done import FORGET, SEQS_MAY_COME_AGAIN, Tail
 from milepost.store.sqlite.queries import fetch, snapshot
+from milepost.store.sqlite.standing import standings
 from milepost.store.sqlite.step_cells import CODES, STATUSES, Found, decode, item_cells
-from milepost.store.sqlite.words import Words
+from milepost.store.sqlite.words import UNKNOWN, Words
 
 SELECT = """
 SELECT seq, run, step, coalesce(long_item, item), attempt, status, key, digest, row_digest, seconds, at, address,
@@ -57,6 +59,8 @@ class Steps:
         """The steps whose columns equal these."""
         condition, bound = self._where(connection, equal)
         end = page(condition, order="seq", after=after, limit=limit, newest=newest)
+        if equal.get("item") is not None:  # SQLite would rather walk through all of a run for the order
+            end = f"INDEXED BY steps_once {end}"
         return [row for _, row, _ in self.read(connection, end, bound) if row is not None]
 
     def read(self, connection: apsw.Connection, end: str, bound: Sequence[object]) -> list[Found]:
@@ -91,6 +95,11 @@ class Steps:
         numbers = (self._words.number(connection, step), self._words.number(connection, run))
         last = {item: fetch(connection, LAST_ATTEMPT, (item_cells(item)[0], *numbers))[0][0] for item in items}
         return {item: from_integer(cast(int, attempt)) for item, attempt in last.items() if attempt is not None}
+
+    def standings(self, connection: apsw.Connection, run: str, step: str, items: Sequence[str]) -> dict[str, Standing]:
+        """The furthest row of each item that has one."""
+        of = (self._words.number(connection, step), self._words.number(connection, run))
+        return {} if UNKNOWN in of else standings(connection, *of, items)
 
     def recent(
         self,

@@ -15,7 +15,7 @@ from milepost.model.status import ProcessingStatus
 from milepost.store.claiming import decide
 from milepost.store.kinds import by_kind, check_columns, check_paging
 from milepost.store.migrations import latest
-from milepost.store.protocol import Claim, Damage, Durability, Fence, R, Wish
+from milepost.store.protocol import Claim, Damage, Durability, Fence, R, Standing, Wish
 from milepost.store.sqlite import done, filesystem, schema, steps
 from milepost.store.sqlite.columns import Cell, from_text, table, text_cell, to_cell, where
 from milepost.store.sqlite.connection import Connections, check_library
@@ -155,6 +155,10 @@ class SqliteStore:
     def last_attempts(self, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
         with translated(self._path), self._connections.reader() as connection:
             return self._steps.last_attempts(connection, run, step, items)
+
+    def standings(self, run: str, step: str, items: Sequence[str]) -> dict[str, Standing]:
+        with translated(self._path), self._connections.reader() as connection:
+            return self._steps.standings(connection, run, step, items)
 
     def count_steps(self, run: str, step: str | None = None) -> Mapping[tuple[str, ProcessingStatus], int]:
         with translated(self._path), self._connections.reader() as connection:
