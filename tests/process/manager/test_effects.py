@@ -154,3 +154,25 @@ def test_counters_and_lists_are_state(made):
     manager.seen.append("more")
     assert manager.get_stage_data(2).value == 5
     assert "self.calls is state: its value does not count" in manager.underway.stages["1"].reason
+
+
+def test_what_a_nested_stage_would_have_left(made):
+    """Also when it is asked for after the attribute was looked at before."""
+
+    class Nested(ProcessManager):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.rows = []
+
+        def _compute_stage(self, stage):
+            if stage == 1:
+                self.rows = [1, 2]
+                return "done"
+            before = len(self.rows)
+            self.get_stage_data(1)
+            return [before, len(self.rows), self.current_decisions[2]["b"]]
+
+    for b, was_there in ((1, 0), (2, 0)):
+        manager = made(Nested)
+        manager.make_decisions(2, {"b": b})
+        assert manager.get_stage_data(2).value == [was_there, 2, b]

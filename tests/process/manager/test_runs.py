@@ -181,3 +181,44 @@ def test_generated_data_is_kept(made, place):
     address = manager.store_generated_data("rows", [1, 2, 3])
     assert place.objects.get(address) == [1, 2, 3]
     assert place.store.get(EventRow, kind="data_stored").run == manager.underway.id
+
+
+def test_gc_forgets_what_a_run_read(made, place):
+    """Traces go with their results; what is asked for again is computed again."""
+    from milepost.kernel.clock import SYSTEM
+    from milepost.model.rows import TraceRow
+    from milepost.process.collecting import collect
+
+    manager = made(Plain)
+    manager.make_decisions(1, {"a": 1})
+    manager.get_stage_data(2)
+    manager.close()
+    assert len(place.store.rows(TraceRow)) == 1
+    collect(place, now=SYSTEM.now() + 5, grace_seconds=0.0, older_than_seconds=0.0, delete=True)
+    assert (place.store.rows(TraceRow), place.store.rows(ResultRow)) == ([], [])
+    again = made(Plain)
+    again.make_decisions(1, {"a": 1})
+    assert not again.get_stage_data(2).was_reused
+
+
+def test_a_block_that_raises(made, place):
+    """The run ends as failed with what was raised, or cancelled."""
+    for error, state, cause in (
+        (ValueError("no such column"), RunState.FAILED, "ValueError: no such column"),
+        (KeyboardInterrupt(), RunState.CANCELLED, "Ctrl-C"),
+    ):
+        with pytest.raises(type(error)), made(Plain) as manager:
+            manager.make_decisions(1, {"a": 1})
+            raise error
+        run = place.store.get(RunRow, id=manager.underway.id)
+        assert (run.state, run.cause) == (state, cause)
+
+
+def test_a_manager_that_is_let_go_ends_its_run(place):
+    """Nothing holds it but who made it."""
+    manager = Plain(workspace=place)
+    manager.make_decisions(1, {"a": 1})
+    manager.get_stage_data(2)
+    del manager
+    (run,) = place.store.rows(RunRow)
+    assert run.state is RunState.COMPLETED

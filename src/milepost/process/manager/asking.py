@@ -91,6 +91,7 @@ class Asking:
             return one, there is None
 
     def _lead(self, owner: object, one: Computation, way: Way) -> None:
+        one.manager = id(owner)
         with self._inside.lock:
             active.setdefault(id(owner), set()).add(one)
         try:

@@ -27,7 +27,8 @@ class Computation:
         self.reads: dict[str, str | None] = {}  # path -> digest; None: the snapshot's
         self.texts: dict[str, str] = {}
         self.state: list[str] = []  # what it writes to, and what does not count therefore
-        self.looked_at: set[str] = set()  # attributes of the manager
+        self.manager = 0  # the id of who carries it out
+        self.settled: set[str] = set()  # attributes of it that need no more looking at
         self.added_to: set[str] = set()  # attributes that were read for nothing else
         self.scalars: set[str] = set()  # attributes that were numbers or texts when they were first looked at
         self.problems: dict[str, None] = {}  # why its result is not to be found again

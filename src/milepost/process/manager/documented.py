@@ -11,6 +11,7 @@ from milepost.errors import ProcessManagementError
 from milepost.kernel.workspace import Workspace
 from milepost.process.manager.asking import Way
 from milepost.process.manager.attaching import recorded_choices
+from milepost.process.manager.computation import under_way
 from milepost.process.manager.decision_calls import DecisionCalls, StageAddress
 from milepost.process.manager.inside import Inside
 from milepost.process.manager.naming import StageId
@@ -67,9 +68,11 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
             self.register_stages(config)
 
     def __getattribute__(self, name: str) -> Any:
-        if active and id(self) in active:
-            inside = object.__getattribute__(self, "_inside")
-            observe(self, inside.results, name, sys._getframe(1))
+        if active and name != "_inside" and id(self) in active:
+            here = under_way.get()
+            if here is None or here.manager != id(self) or name not in here.settled:  # else it was looked at before
+                inside = object.__getattribute__(self, "_inside")
+                observe(self, inside.results, name, sys._getframe(1))
         return object.__getattribute__(self, name)
 
     # Stages

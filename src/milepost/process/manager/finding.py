@@ -24,6 +24,7 @@ from milepost.process.manager.explaining import reason_to_compute
 from milepost.process.manager.inside import Inside
 from milepost.process.manager.leaving import Leaving
 from milepost.process.manager.naming import StageId
+from milepost.process.manager.observing import active
 from milepost.process.manager.stage_data import Outcome
 from milepost.process.manager.traces import Traces
 from milepost.process.manager.verifying import Belongings, Verifier, is_looking
@@ -86,6 +87,8 @@ class StageResults:
             if found is not None:
                 self._show_reused(run, text, found)
                 self.effects.reused(one.stage, found.key, found.left, lambda name: self._digest(owner, name))
+                for other in list(active.get(id(owner), ())):
+                    other.settled.difference_update(found.left)
                 return found
         return self._compute(owner, run, text, one, code, verifier, way)
 

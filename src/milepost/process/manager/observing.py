@@ -44,8 +44,6 @@ def observe(owner: object, observer: Observer, name: str, frame: FrameType | Non
     if name in OURS or is_looking.get():
         return
     for computation in concerned(owner):
-        if name in computation.looked_at and not observer.effects.are_owed(name):
-            continue
         if name == "__dict__":
             own: dict[str, Any] = object.__getattribute__(owner, "__dict__")
             for each in [one for one in own if one not in OURS]:
@@ -68,9 +66,9 @@ def _observe(owner: object, observer: Observer, one: Computation, name: str, fra
             path = read_path(type(owner), own, name)
         if type(own.get(name, ABSENT)) in SCALARS:
             one.scalars.add(name)
-    one.looked_at.add(name)
     if path is not None:
         note_read(one, observer.belongings, owner, path)
+    one.settled.add(name)
 
 
 SCALARS = frozenset({int, float, bool, complex, str, bytes, type(None)})
