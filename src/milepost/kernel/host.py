@@ -86,6 +86,19 @@ def _started_by_psutil(pid: int) -> float | None:
         return None
 
 
+def parent(pid: int) -> int | None:
+    """The process that started it, or took it on; None when there is no process with this pid."""
+    if not _LINUX:
+        import psutil
+
+        try:
+            return int(psutil.Process(pid).ppid())
+        except psutil.Error:
+            return None
+    text = _read(f"/proc/{pid}/stat")
+    return None if text is None else int(text[text.rindex(")") + 2 :].split(None, 2)[1])
+
+
 def memory_bytes(pid: int | None = None) -> int:
     """Resident memory of a process (this one) and all its descendants, in bytes; shared pages count in
     each.

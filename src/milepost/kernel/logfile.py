@@ -14,6 +14,7 @@ from milepost.kernel.loglines import LogLine, encode
 from milepost.kernel.warning import warn
 
 LOOK_SECONDS = 0.25
+GAP = " lines could not be written before this one"  # after their number, in a line of its own
 
 
 class LogFile:
@@ -44,7 +45,7 @@ class LogFile:
         try:
             self._ensure_open(line.at)
             if self._unsaid:
-                gap = f"{self._unsaid:,} lines could not be written before this one"
+                gap = f"{self._unsaid:,}{GAP}"
                 self._write(encode(LogLine(at=line.at, stream="log", level="WARNING", logger="milepost", text=gap)))
                 self._unsaid = 0
             self._write(encode(line))

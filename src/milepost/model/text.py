@@ -1,4 +1,4 @@
-"""Text that people read: harmless to a terminal, measured in its columns, durations in words."""
+"""Text that people read: harmless to a terminal, measured in its columns; durations, counts and sizes in words."""
 
 from __future__ import annotations
 
@@ -90,3 +90,19 @@ def duration(seconds: float | None) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 item`, `1,204 items`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def size(size_bytes: int | None) -> str:
+    """A size: `812 B`, `4.1 MB`, `142 MB`."""
+    if size_bytes is None:
+        return ""
+    figure, units = float(size_bytes), iter(("B", "kB", "MB", "GB", "TB", "PB"))
+    unit = next(units)
+    while figure >= 999.5 and (larger := next(units, None)):
+        figure, unit = figure / 1000, larger
+    return f"{figure:.0f} {unit}" if unit == "B" or figure >= 9.95 else f"{figure:.1f} {unit}"

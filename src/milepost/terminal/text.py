@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from milepost.model.text import clip as clip
+from milepost.model.text import counted as counted
 from milepost.model.text import duration as duration
 from milepost.model.text import safe as safe
+from milepost.model.text import size as size
 from milepost.model.text import width as width
 
 LEAST_COLUMNS = 20  # a narrower window wraps by itself
@@ -64,22 +66,6 @@ def age(at: datetime | None, now: float) -> str:
 def count(number: int | None) -> str:
     """A count with thousands set apart: `1,204`."""
     return "" if number is None else f"{number:,}"
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 item`, `1,204 items`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def size(size_bytes: int | None) -> str:
-    """A size: `812 B`, `4.1 MB`, `142 MB`."""
-    if size_bytes is None:
-        return ""
-    figure, units = float(size_bytes), iter(("B", "kB", "MB", "GB", "TB", "PB"))
-    unit = next(units)
-    while figure >= 999.5 and (larger := next(units, None)):
-        figure, unit = figure / 1000, larger
-    return f"{figure:.0f} {unit}" if unit == "B" or figure >= 9.95 else f"{figure:.1f} {unit}"
 
 
 def rate(per_second: float | None) -> str:

@@ -1,0 +1,85 @@
+"""What the checks look at: the workspace and its ledger, opened by whichever check comes first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+from milepost.config import ProcessingConfig
+from milepost.errors import MilepostError, StoreError, WorkspaceError
+from milepost.health.check import Finding
+from milepost.kernel.clock import Clock
+from milepost.kernel.workspace import Workspace, find_workspace
+from milepost.model.health import HealthStatus, Thresholds
+from milepost.model.redaction import redact
+from milepost.store.protocol import Store
+
+Place = Workspace | str | Path | None
+
+
+class Ground:
+    """Where to look. To be made opens nothing, so what hangs there hangs a check and not its caller."""
+
+    def __init__(self, place: Place, store: Store | None, *, clock: Clock, thresholds: Thresholds) -> None:
+        self.clock = clock
+        self.thresholds = thresholds
+        self.folder = _folder(place, store)  # None: a store without a workspace
+        self._place = place
+        self._given = store
+        self._lock = threading.Lock()
+        self._opened: dict[str, Workspace] = {}  # those that are ours to close
+
+    def writing(self) -> Store:
+        """The ledger, to be written."""
+        if self._given is not None:
+            return self._given
+        with self._lock:
+            return self._workspace(read_only=False).store
+
+    def reading(self) -> Store:
+        """The ledger, to be read, even where it can no longer be written."""
+        try:
+            return self.writing()
+        except (StoreError, WorkspaceError):
+            if self.folder is None or not self.folder.exists():
+                raise
+        with self._lock:
+            return self._workspace(read_only=True).store
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        with self._lock:
+            for workspace in self._opened.values():
+                workspace.close()
+            self._opened.clear()
+
+    def _workspace(self, *, read_only: bool) -> Workspace:
+        if isinstance(self._place, Workspace) and not read_only:
+            return self._place
+        name = "reading" if read_only else "writing"
+        if name not in self._opened:
+            self._opened[name] = Workspace.open(self.folder, create=not read_only, read_only=read_only)
+        return self._opened[name]
+
+
+def _folder(place: Place, store: Store | None) -> Path | None:
+    if isinstance(place, Workspace):
+        return place.path
+    if place is not None:
+        return Path(place).expanduser().absolute()
+    return None if store is not None else find_workspace(ProcessingConfig.from_environment())
+
+
+def unknown_without_ledger(look: Callable[..., Finding]) -> Callable[..., Finding]:
+    """For checks that only read: that they cannot is the matter of the check of the store."""
+
+    @wraps(look)
+    def looking(*arguments: object) -> Finding:
+        try:
+            return look(*arguments)
+        except (MilepostError, OSError) as error:
+            return Finding(HealthStatus.UNKNOWN, redact(f"could not look: {error}"))
+
+    return looking

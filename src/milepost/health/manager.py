@@ -1,0 +1,192 @@
+"""`HealthCheckManager`: every check is asked at once, and what they answer in time becomes one report."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from milepost.errors import InvalidDataError
+from milepost.health.asking import Asking, Question
+from milepost.health.builtin import built_in
+from milepost.health.check import TIMEOUT_SECONDS, Check, CheckResult, Finding, checked, finding_of, finding_of_error
+from milepost.health.ground import Ground, Place
+from milepost.health.history import History
+from milepost.health.report import HealthReport
+from milepost.kernel.clock import SYSTEM, Clock
+from milepost.model.health import HealthStatus, Thresholds, counted, worst
+from milepost.model.health_looks import LOOKS, Look
+from milepost.model.text import duration
+from milepost.store.protocol import Store
+
+HISTORY_SECONDS = 1.0  # to read or write what earlier looks found; without it this process's own count
+HISTORY = "(history)"
+
+
+class _Cached(NamedTuple):
+    until: float  # monotonic
+    result: CheckResult
+
+
+class HealthCheckManager:
+    """Health of the workspace: is it written and read, is there room, do documents succeed, do runs go on.
+
+    The workspace is found as everywhere; `workspace=` and `store=` name another. Safe from any thread.
+
+    Example:
+        >>> import tempfile
+        >>> with HealthCheckManager(workspace=tempfile.mkdtemp() + "/.milepost") as manager:
+        ...     manager.register("queue", lambda: HealthStatus.WARNING, critical=False)
+        ...     manager.perform_health_check().status
+        <HealthStatus.WARNING: 'warning'>
+    """
+
+    def __init__(
+        self,
+        *,
+        workspace: Place = None,
+        store: Store | None = None,
+        clock: Clock = SYSTEM,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        self._clock = clock
+        self._ground = Ground(workspace, store, clock=clock, thresholds=thresholds or Thresholds())
+        self._history = History()
+        self._asking = Asking()
+        self._lock = threading.Lock()
+        self._checks = {check.name: check for check in built_in(self._ground, self._history)}
+        self._cached: dict[str, _Cached] = {}
+
+    def __enter__(self) -> HealthCheckManager:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The checks there are, in the order in which they are reported."""
+        return tuple(self._checks)
+
+    def register(
+        self,
+        name: str,
+        fn: Callable[[], object],
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        ttl: float = 0.0,
+        critical: bool = True,
+        looks: int = LOOKS,
+    ) -> None:
+        """Add a check, or put it in place of the one with this name.
+
+        `fn` answers a `Finding`, a `HealthStatus`, True or None (healthy) or False (critical); what it raises is
+        critical too. After `timeout` seconds it is UNKNOWN, and it is not asked again while it hangs. An answer holds
+        for `ttl` seconds. One that is not `critical` is a warning at worst. A bad answer counts after `looks` in a
+        row, the first of all at once; a good one counts at once. Raises InvalidDataError.
+        """
+        check = checked(Check(name=name, ask=fn, timeout=timeout, ttl=ttl, critical=critical, looks=looks))
+        with self._lock:
+            self._checks[name] = check
+            self._cached.pop(name, None)
+
+    def unregister(self, name: str) -> None:
+        """Ask this check no more. Raises InvalidDataError when there is none with this name."""
+        with self._lock:
+            if self._checks.pop(name, None) is None:
+                raise InvalidDataError(f"there is no check {name!r}; there are: {', '.join(self._checks)}")
+            self._cached.pop(name, None)
+
+    def perform_health_check(self) -> HealthReport:
+        """Ask every check and report; takes no longer than the longest time-out."""
+        return self._report(list(self._checks.values()), is_damped=True)
+
+    def perform_readiness_check(self) -> HealthReport:
+        """Ask only whether the store can be read and written, as it is at this moment."""
+        return self._report([check for check in self._checks.values() if check.is_about_readiness], is_damped=False)
+
+    def close(self) -> None:
+        """Close what was opened to look; a later check opens it again."""
+        self._ground.close()
+
+    def _report(self, checks: Sequence[Check], *, is_damped: bool) -> HealthReport:
+        at = self._clock.now()
+        if is_damped:
+            self._keep(self._history.load)
+        asked = [(check, self._known(check) or self._begin(check)) for check in checks]
+        results = [
+            each if isinstance(each, CheckResult) else self._result(check, each, at, is_damped=is_damped)
+            for check, each in asked
+        ]
+        if is_damped:
+            self._keep(self._history.save)
+        return _report_of(results, at)
+
+    def _begin(self, check: Check) -> Question[object]:
+        return self._asking.begin(check.name, check.ask, timeout=check.timeout)
+
+    def _known(self, check: Check) -> CheckResult | None:
+        with self._lock:
+            cached = self._cached.get(check.name)
+        if cached is None or cached.until <= self._clock.monotonic():
+            return None
+        return msgspec.structs.replace(cached.result, is_cached=True)
+
+    def _result(self, check: Check, question: Question[object], at: float, *, is_damped: bool) -> CheckResult:
+        has_answered = question.wait()
+        finding = _finding(question) if has_answered else _hangs(question)
+        status = finding.status
+        if is_damped and has_answered:
+            look = Look(at, finding.status)
+            status = self._history.look(check.name, look, needed=check.looks, is_shared=check.is_shared)
+        result = CheckResult(
+            name=check.name,
+            status=status,
+            found=finding.status,
+            text=finding.text,
+            metrics=finding.metrics,
+            critical=check.critical,
+            seconds=question.seconds if has_answered else question.waited_seconds,
+        )
+        if check.ttl and has_answered:
+            with self._lock:
+                self._cached[check.name] = _Cached(self._clock.monotonic() + check.ttl, result)
+        return result
+
+    def _keep(self, call: Callable[..., None]) -> None:
+        """Read or write the history, unless that hangs too."""
+        folder = self._ground.folder
+        if folder is not None:
+            self._asking.begin(HISTORY, lambda: call(folder), timeout=HISTORY_SECONDS).wait()
+
+
+def _finding(question: Question[object]) -> Finding:
+    return finding_of(question.answer) if question.error is None else finding_of_error(question.error)
+
+
+def _hangs(question: Question[object]) -> Finding:
+    text = f"no answer for {duration(question.waited_seconds)}; it is not asked again until it has answered"
+    return Finding(HealthStatus.UNKNOWN, text)
+
+
+def _report_of(results: Sequence[CheckResult], at: float) -> HealthReport:
+    metrics = {name: figure for result in results for name, figure in result.metrics.items()}
+    return HealthReport(
+        status=worst(counted(result.status, is_critical=result.critical) for result in results),
+        timestamp=datetime.fromtimestamp(at, UTC),
+        issues=tuple(
+            f"{result.name}: {result.text or result.status}"
+            for result in results
+            if result.status is not HealthStatus.HEALTHY
+        ),
+        metrics=metrics,
+        error_rate=metrics.get("error_rate", 0.0),
+        warning_rate=metrics.get("warning_rate", 0.0),
+        failed_docs_ratio=metrics.get("failed_docs_ratio", 0.0),
+        avg_processing_time=metrics.get("avg_processing_time", 0.0),
+        total_docs=int(metrics.get("total_docs", 0)),
+        checks=tuple(results),
+    )
