@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from milepost.process.components import create_components as create_components
     from milepost.process.definition import Process as Process
     from milepost.process.handler import ProcessStageHandler as ProcessStageHandler
+    from milepost.process.loops import open_run as open_run
     from milepost.process.manager import ProcessManager as ProcessManager
     from milepost.process.stages import stage as stage
 
@@ -37,6 +38,7 @@ _HOMES = {
     "Stage": "milepost.kernel.handles",
     "Workspace": "milepost.kernel.workspace",
     "create_components": "milepost.process.components",
+    "open_run": "milepost.process.loops",
     "stage": "milepost.process.stages",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "Stage",
     "Workspace",
     "create_components",
+    "open_run",
     "stage",
 ]
 

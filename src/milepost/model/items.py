@@ -28,10 +28,13 @@ _DRAWERS = 1 << 14
 _MARK, _RECORD = 12, 16  # bytes
 
 
-def item_keys(items: Iterable[object], key: Key = None, *, stage: str) -> Iterator[tuple[str, bytes]]:
+def item_keys(
+    items: Iterable[object], key: Key = None, *, stage: str, content: bool = True
+) -> Iterator[tuple[str, bytes]]:
     """The key and the digest (16 bytes) of each item, in order, one at a time.
 
-    `key` is a field of a dict, an attribute, or a callable. Memory: 10 MB, and about 50 bytes an item at most.
+    `key` is a field of a dict, an attribute, or a callable. Without `content` the digest is that of the key alone.
+    Memory: 10 MB, and about 50 bytes an item at most.
     Raises InvalidDataError for a missing field, a key that two items share, a callable that raises; UnkeyableError
     for an item without a fingerprint.
 
@@ -39,7 +42,7 @@ def item_keys(items: Iterable[object], key: Key = None, *, stage: str) -> Iterat
         >>> [text for text, _ in item_keys([{"id": 7}, {"id": "7"}], "id", stage="score")]
         ['7', '"7"']
     """
-    return _by_content(items, stage) if key is None else _by_key(items, key, stage)
+    return _by_content(items, stage) if key is None else _by_key(items, key, stage, content)
 
 
 def _by_content(items: Iterable[object], stage: str) -> Iterator[tuple[str, bytes]]:
@@ -69,19 +72,22 @@ def is_repeated(item: str) -> bool:
     return "#" in item
 
 
-def _by_key(items: Iterable[object], key: str | Callable[[object], object], stage: str) -> Iterator[tuple[str, bytes]]:
+def _by_key(
+    items: Iterable[object], key: str | Callable[[object], object], stage: str, content: bool
+) -> Iterator[tuple[str, bytes]]:
     positions = Numbers()
     for position, item in enumerate(items):
         value = _key_of(item, key, position, stage)
         text = key_text(value, name=f"stage {stage!r}: the key of item {position}")
-        first = positions.put(digest(text), position)
+        of_key = digest(text)
+        first = positions.put(of_key, position)
         if first is not None:
             raise InvalidDataError(
                 f"stage {stage!r}: items {first} and {position} have the same key {preview(value)}:"
                 " choose a key= that differs, or leave it out",
                 stage=stage, positions=(first, position), key=text,
             )  # fmt: skip
-        yield text, _digest(item, position, stage)
+        yield text, _digest(item, position, stage) if content else of_key
 
 
 def _digest(item: object, position: int, stage: str) -> bytes:

@@ -114,6 +114,16 @@ class RunUnderway:
         self.record(*rows.values(), *others, durable=durable or completed)
         self.stages.update(rows)
 
+    def observe(self, name: str, **changes: object) -> None:
+        """Queue a stage's changed row: how far it is, on which nothing depends."""
+        row = self.stages[name] = self._changed(name, changes, 0)
+        self._opened.recorder.observe(row)
+
+    @property
+    def output(self) -> RunLog:
+        """While entered, what the program prints and logs is kept with the run."""
+        return self._log
+
     def log(self, text: str, *, stage: str | None = None, level: str = "INFO") -> None:
         """One line in the run's log."""
         self._log.write_line("log", text, level=level, stage=stage)

@@ -1,0 +1,242 @@
+"""The items of a loop, one after the other: those done before are passed over, failed ones come again."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice, tee
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from xxhash import xxh3_128_digest
+
+from milepost.errors import InvalidDataError
+from milepost.kernel.clock import SYSTEM
+from milepost.kernel.context import Context
+from milepost.model.items import Key, item_keys
+from milepost.model.retry import Backoff
+from milepost.model.rows import StepRow
+from milepost.model.status import ProcessingStatus
+from milepost.process.loops.before import Before, Known
+from milepost.process.loops.flight import Entry
+from milepost.process.loops.step import LoopStep, error_text, traceback_text
+from milepost.process.loops.tally import Tally
+
+if TYPE_CHECKING:
+    from milepost.process.loops.run import LoopRun
+
+T = TypeVar("T")
+WINDOW = 1000  # items that the ledger is asked for at once
+WINDOW_SECONDS = 0.02  # at most so long are they collected before the first is handed out
+
+
+class Rules(Generic[T]):
+    """How a loop's items are called, compared, and tried again; see `LoopRun.items`."""
+
+    def __init__(
+        self, *, key: Key, version: object, by: str, retries: int, retry_delay: float, errors: str, once: str
+    ) -> None:
+        _check("by", by, ("content", "key"))
+        _check("once", once, ("run", "ever"))
+        _check("errors", errors, ("collect", "stop"))
+        if retries < 0:
+            raise InvalidDataError(f"retries= is a number from 0 up, not {retries}")
+        if by == "key" and key is None:
+            raise InvalidDataError('by="key" needs key=: without it an item is called by its content')
+        self.key = key
+        self.version = b"" if version is None else repr(version).encode()
+        self.by_content = by == "content"
+        self.backoff = Backoff(attempts=retries + 1, base=retry_delay)
+        self.collects = errors == "collect"
+        self.ever = once == "ever"
+
+
+class LoopItems(Generic[T]):
+    """An iterator of steps. Taken from by one thread; the steps may be entered in any."""
+
+    def __init__(
+        self, loop: LoopRun, items: Iterable[T], rules: Rules[T], tally: Tally, before: Before, total: int | None
+    ) -> None:
+        self.loop = loop
+        self.step = tally.step
+        self._rules = rules
+        self._tally = tally
+        self._before = before
+        shown, keyed = tee(items)
+        keys = item_keys(keyed, rules.key, stage=tally.step, content=rules.by_content)
+        self._source = enumerate(zip(shown, keys, strict=True))
+        self._ready: deque[LoopStep[T]] = deque()
+        self._again: list[tuple[float, int, LoopStep[T]]] = []
+        self._tries: dict[int, int] = {}  # by position, of items that failed in this session
+        self._lock = threading.Lock()
+        self._is_over = False
+        tally.open(total)
+
+    def __iter__(self) -> Iterator[LoopStep[T]]:
+        return self
+
+    def __next__(self) -> LoopStep[T]:
+        self.loop.check()
+        step = self._due() or self._fresh() or self._awaited()
+        if step is not None:
+            return step
+        if not self._is_over:
+            self._is_over = True
+            self._tally.close()
+        raise StopIteration
+
+    # What a step calls
+
+    def context(self, step: LoopStep[T]) -> Context:
+        """Where the code inside the step stands."""
+        return self.loop.context(self.step, step.item, step.attempt)
+
+    def begun(self, step: LoopStep[T]) -> int:
+        """Note that it is at hand; where."""
+        self._tally.begin(step.position, step.item)
+        return self.loop.flight.begin(
+            Entry(self.step, step.item, step.attempt, self._tally.key, step.digest, SYSTEM.now())
+        )
+
+    def left(self, step: LoopStep[T]) -> bool:
+        """It ended with the program, not by its own fault: nothing is recorded."""
+        self._over(step)
+        return False
+
+    def ended(self, step: LoopStep[T], status: ProcessingStatus, text: str | None, seconds: float) -> bool:
+        """It is done."""
+        with self._shielded():
+            try:
+                self._tally.settle(self._row(step, status, text, seconds))
+            finally:
+                self._over(step)
+        return False
+
+    def failed(self, step: LoopStep[T], error: Exception, seconds: float) -> bool:
+        """Record what went wrong; whether the loop goes on."""
+        tries, delay = self._next_try(step)
+        text = error_text(error)
+        status = ProcessingStatus.FAILED if delay is None else ProcessingStatus.ERROR
+        said = f"{text} (given up after {tries} attempts)" if delay is None and tries > 1 else text
+        row = self._row(step, status, said, seconds)
+        goes_on = delay is not None or self._rules.collects
+        with self._shielded():
+            try:
+                if goes_on:
+                    self._tally.settle(row)
+                else:
+                    self._tally.fail(row)
+            finally:
+                self._over(step)
+        self._say(step, said, error)
+        if delay is not None:
+            self._come_again(step, delay)
+        return goes_on
+
+    def _next_try(self, step: LoopStep[T]) -> tuple[int, float | None]:
+        with self._lock:
+            tries = self._tries[step.position] = self._tries.get(step.position, 0) + 1
+        return tries, self._rules.backoff.delay(tries, random.random())
+
+    def _come_again(self, step: LoopStep[T], delay: float) -> None:
+        again = LoopStep(
+            self, step.value, item=step.item, digest=step.digest, attempt=step.attempt + 1, position=step.position
+        )
+        with self._lock:
+            heapq.heappush(self._again, (time.monotonic() + delay, step.position, again))
+
+    def _row(self, step: LoopStep[T], status: ProcessingStatus, text: str | None, seconds: float) -> StepRow:
+        details, metrics = step.told()
+        return StepRow(
+            run=self.loop.id,
+            step=self.step,
+            item=step.item,
+            attempt=step.attempt,
+            status=status,
+            key=self._tally.key,
+            digest=step.digest,
+            error=text,
+            seconds=seconds,
+            at=SYSTEM.now(),
+            details=details,
+            metrics=metrics,
+        )
+
+    def _over(self, step: LoopStep[T]) -> None:
+        self.loop.flight.end(step.slot)
+        self._tally.end(step.position)
+        if self._is_over:
+            self._tally.complete_if_idle()  # the last of those that other threads or tasks had at hand
+
+    def _say(self, step: LoopStep[T], text: str, error: Exception) -> None:
+        logging.getLogger("milepost.loops").error("%s: item %s: %s", self.step, step.item, text)
+        self.loop.log(traceback_text(error), level="DEBUG")
+
+    def _shielded(self) -> AbstractContextManager[None]:
+        if threading.current_thread() is threading.main_thread():
+            return self.loop.stop.shielded()
+        return nullcontext()
+
+    # What comes next
+
+    def _due(self) -> LoopStep[T] | None:
+        if not self._again:
+            return None
+        with self._lock:
+            if self._again and self._again[0][0] <= time.monotonic():
+                return heapq.heappop(self._again)[2]
+        return None
+
+    def _awaited(self) -> LoopStep[T] | None:
+        """What is to be tried again and is not due yet: wait for it, ready to stop."""
+        while self._again:
+            self.loop.stop.wait(max(0.0, self._again[0][0] - time.monotonic()))
+            self.loop.check()
+            step = self._due()
+            if step is not None:
+                return step
+        return None
+
+    def _fresh(self) -> LoopStep[T] | None:
+        while not self._ready:
+            window = list(self._window())
+            if not window:
+                return None
+            self._take(window)
+        return self._ready.popleft()
+
+    def _window(self) -> Iterator[tuple[int, T, str, bytes]]:
+        """The next items, as many as come at once; a single one where the ledger need not be asked."""
+        end = time.monotonic() + WINDOW_SECONDS
+        for position, (value, (item, digest)) in islice(self._source, 1 if self._before.is_empty else WINDOW):
+            yield position, value, item, self._digest(item, digest)
+            if time.monotonic() >= end:
+                return
+
+    def _digest(self, item: str, digest: bytes) -> bytes:
+        """What has to be equal for an item to count as done: its key, its content unless `by="key"`, the version."""
+        return xxh3_128_digest(b"\0".join((digest, self._rules.version, item.encode("utf-8", "surrogatepass"))))
+
+    def _take(self, window: list[tuple[int, T, str, bytes]]) -> None:
+        known = (
+            [Known()] if self._before.is_empty else self._before.look([(item, digest) for *_, item, digest in window])
+        )
+        for (position, value, item, digest), one in zip(window, known, strict=True):
+            if one.is_done:
+                self._tally.find()
+            elif one.is_set_aside:
+                self._tally.set_aside(item, "set aside, since it ended its process each time")
+            else:
+                self._ready.append(
+                    LoopStep(self, value, item=item, digest=digest, attempt=one.attempts + 1, position=position)
+                )
+
+
+def _check(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InvalidDataError(f"{name}= is {' or '.join(map(repr, known))}, not {value!r}")
