@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("resume", "Go on with a run where it stopped."),
     "retry": ("resume", "Go on with a run whose stages or items failed."),
     "cancel": ("cancel", "Ask a running run to stop at its next safe point."),
+    "watch": ("watch", "Follow a run live, or watch them all and raise alerts."),
     "ls": ("ls", "List runs, the newest first."),
     "show": ("show", "Show one run: stages, items, decisions, sessions."),
     "decisions": ("decisions", "Show what was decided in a run, by whom, and what it affects."),
@@ -25,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scenarios": ("scenarios", "Save decisions under a name, list and show what is saved."),
     "logs": ("logs", "Print what a run printed and logged."),
     "accept": ("accept", "Keep a stage's results though its code changed."),
+    "health": ("health", "Check disk, ledger, documents, runs and memory."),
     "gc": ("gc", "Find, and with --delete remove, what no run reaches."),
     "doctor": ("doctor", "Check the workspace and what Milepost stands on."),
     "verify": ("verify", "Read every row and object back and check it."),
@@ -39,7 +41,8 @@ Exit codes:
   1    a run failed                  5    no such run
   2    wrong usage, definition,      130  stopped by Ctrl-C
        decision or target            143  stopped by SIGTERM
-  3    the run is alive elsewhere    141  the reader of a pipe went away"""
+  3    the run is alive elsewhere    141  the reader of a pipe went away
+  11, 12, 13   health: warning, critical, unknown"""
 
 
 class Commands(click.Group):

@@ -139,7 +139,7 @@ class HealthCheckManager:
         has_answered = question.wait()
         finding = _finding(question) if has_answered else _hangs(question)
         status = finding.status
-        if is_damped and has_answered:
+        if is_damped and has_answered and check.looks > 1:
             look = Look(at, finding.status)
             status = self._history.look(check.name, look, needed=check.looks, is_shared=check.is_shared)
         result = CheckResult(
