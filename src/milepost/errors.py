@@ -19,7 +19,7 @@
     ├── UnkeyableError (TypeError)        a value that has no fingerprint; `path` says where it is
     ├── TargetError                       a file, module or name that holds no process
     ├── WorkspaceError                    a workspace that cannot be opened, written or trusted
-    ├── StoreError
+    ├── StoreError (RuntimeError)
     │   ├── StoreBusy                     locked by others for longer than we wait
     │   ├── StoreFull                     no space, or read-only
     │   ├── StoreTooNew                   written by a later Milepost
@@ -33,6 +33,7 @@
     ├── WorkerError                       a worker died or could not be started
     ├── DataSetError                      a named data set that cannot be read, written or named
     │   └── UnknownDataSetError (LookupError)
+    ├── AlertSettingsError                rules or channels of alerts that cannot be; names the rule and its field
     ├── MissingExtra (ImportError)        an optional dependency is absent; names the install command
     ├── ResourceError · CheckpointError · ProgressError · CacheError · LoggingError
 """
@@ -136,7 +137,7 @@ class WorkspaceError(MilepostError):
     """A workspace that cannot be opened, written or trusted."""
 
 
-class StoreError(MilepostError):
+class StoreError(MilepostError, RuntimeError):
     """The ledger could not be read or written."""
 
 
@@ -196,6 +197,12 @@ class UnknownDataSetError(DataSetError, LookupError):
     """No data set has this name."""
 
     exit_code = 5
+
+
+class AlertSettingsError(MilepostError):
+    """Rules or channels of alerts that cannot be. The text names the file, the rule or channel, and its field."""
+
+    exit_code = 2
 
 
 class MissingExtra(MilepostError, ImportError):

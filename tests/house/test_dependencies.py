@@ -92,6 +92,7 @@ GUESTS = {
     "polars",
     "pyarrow",
     "sqlalchemy",
+    "apprise",
     "pydantic",
     "attr",
     "attrs",

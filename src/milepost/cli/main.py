@@ -42,6 +42,7 @@ Exit codes:
   2    wrong usage, definition,      130  stopped by Ctrl-C
        decision or target            143  stopped by SIGTERM
   3    the run is alive elsewhere    141  the reader of a pipe went away
+  10           watch --once: an alert fires
   11, 12, 13   health: warning, critical, unknown"""
 
 

@@ -1,0 +1,146 @@
+"""`milepost watch`: one run live, or all of a workspace from outside, raising alerts."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from milepost.cli.opening import open_workspace, screen, show, show_json
+from milepost.cli.options import face, options
+from milepost.cli.trouble import INTERRUPTED
+from milepost.errors import Cancelled
+from milepost.kernel.workspace import Workspace
+
+if TYPE_CHECKING:
+    from milepost.alerts import AlertSettings, Watcher
+    from milepost.alerts.conditions import HealthNow
+    from milepost.model.alerting import Change
+
+ALERTS_FIRE = 10  # exit code of --once
+DELIVERY_SECONDS = 30.0  # how long --once waits for messages under way: three tries of each channel
+LAST_SECONDS = 2.0  # the same at Ctrl-C; what is not sent then is sent by the next watcher
+
+
+@click.command(
+    "watch",
+    help="Follow RUN live until it ends, and leave with its exit code. Without RUN: watch all runs of the workspace "
+    "from outside and raise alerts, also for those that are dead; a line for each change, until Ctrl-C.",
+)
+@click.argument("run", required=False)
+@click.option("--rules", metavar="FILE", help="Rules and channels: a TOML file with [alerts].")
+@click.option("--interval", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Time between two looks (5).")
+@click.option("--once", is_flag=True, help="Look once; exit code 10 when an alert fires.")
+@face
+def watch_command(run: str | None, rules: str | None, interval: float | None, once: bool) -> int:
+    """Watch one, or all."""
+    if run is not None:
+        if rules is not None or interval is not None or once:
+            raise click.UsageError("--rules, --interval and --once are for watching all runs: leave RUN out")
+        from milepost.cli.watching import watch_run
+
+        return watch_run(run)
+    from milepost.alerts import AlertSettings, Watcher, load_settings
+
+    settings = AlertSettings() if rules is None else load_settings(rules)
+    with open_workspace(read_only=False) as workspace:
+        watcher = Watcher(workspace, settings, health=_health(workspace), warn=_warn)
+        if once:
+            return _look_once(watcher, settings)
+        return _look_on(watcher, settings, 5.0 if interval is None else interval)
+
+
+def _look_once(watcher: Watcher, settings: AlertSettings) -> int:
+    from milepost.views.alerts import changed, firing_now
+
+    changes = watcher.look()
+    watcher.close(DELIVERY_SECONDS)
+    firing = firing_now(watcher)
+    if options().json:
+        show_json({"firing": firing, "changes": changed(changes, settings.rules)})
+    else:
+        _print(changes, settings)
+        told = {(change.rule, change.subject) for change in changes}
+        from milepost.terminal.alerts import alert_line
+
+        show([alert_line(alert, screen()) for alert in firing if (alert.rule, alert.subject) not in told])
+        if not firing:
+            show(["no alert fires"])
+    return ALERTS_FIRE if firing else 0
+
+
+def _look_on(watcher: Watcher, settings: AlertSettings, seconds: float) -> int:
+    """Look until a signal comes. What the signal breaks off is looked at again by the next watcher."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        changes = watcher.look()
+        _begin(watcher, settings, seconds)
+        while True:
+            _print(changes, settings)
+            time.sleep(seconds)
+            changes = watcher.look()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Cancelled as stopped:
+        return 128 + (stopped.signal or signal.SIGTERM)
+    finally:
+        watcher.close(LAST_SECONDS)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _begin(watcher: Watcher, settings: AlertSettings, seconds: float) -> None:
+    """Say what is watched, and what fired before this look."""
+    if options().json:
+        return
+    from milepost.terminal.alerts import watching_line
+
+    names = [rule.name for rule in settings.rules]
+    show([watching_line(names, seconds, is_owner=watcher.is_owner, screen=screen())])
+    sys.stdout.flush()
+
+
+def _print(changes: list[Change], settings: AlertSettings) -> None:
+    if not changes:
+        return
+    from milepost.terminal.alerts import alert_line
+    from milepost.views.alerts import changed
+
+    seen = changed(changes, settings.rules)
+    if options().json:
+        show([msgspec.json.encode(alert).decode() for alert in seen])
+    else:
+        show([alert_line(alert, screen()) for alert in seen])
+    sys.stdout.flush()
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Cancelled("the watch was ended", signal=number)
+
+
+def _warn(text: str) -> None:
+    from milepost.terminal.text import safe
+
+    sys.stderr.write(f"warning: {safe(text)}\n")
+    sys.stderr.flush()
+
+
+def _health(workspace: Workspace) -> Callable[[], HealthNow]:
+    """The health of the workspace, when a rule asks for it; the checks are made once and keep what they saw."""
+    manager = None
+
+    def now() -> HealthNow:
+        nonlocal manager
+        from milepost.alerts.conditions import HealthNow
+        from milepost.health import HealthCheckManager
+
+        manager = manager or HealthCheckManager(workspace=workspace)
+        report = manager.perform_health_check()
+        return HealthNow(report.status.name.lower(), report.issues)
+
+    return now
