@@ -17,6 +17,7 @@ from milepost.model.rows import RunRow
 from milepost.model.status import RunState
 from milepost.process.definition import Process
 from milepost.process.finding import find_run
+from milepost.process.loops.program import Program, program_of
 from milepost.process.recording import recorded_decisions
 from milepost.views.runs import RunLine, run_detail
 
@@ -38,6 +39,9 @@ def resume_command(run: str, executor: str | None, workers: int | None, target: 
         if row.state is RunState.COMPLETED:
             again = "" if row.target is None else f"; for another: milepost run {row.target} --new"
             return _nothing(f"run {row.name} is completed, there is nothing to resume{again}")
+        program = program_of(workspace.store, row)
+        if program is not None:
+            return _by_its_program(workspace, row, program, is_retry=False)
         return _go_on(workspace, row, target, How(executor=executor, workers=workers, run=row.id))
 
 
@@ -54,7 +58,17 @@ def retry_command(run: str, executor: str | None, workers: int | None, target: s
         line = run_detail(workspace.store, row, workspace.path / "runs", now=now()).run
         if _has_nothing_to_retry(line):
             return _nothing(f"run {row.name} is completed and none of its items failed")
+        program = program_of(workspace.store, row)
+        if program is not None:
+            return _by_its_program(workspace, row, program, is_retry=True)
         return _go_on(workspace, row, target, How(executor=executor, workers=workers, run=row.id))
+
+
+def _by_its_program(workspace: Workspace, row: RunRow, program: Program, *, is_retry: bool) -> int:
+    from milepost.cli.again import resume_loop, retry_loop
+
+    line = run_detail(workspace.store, row, workspace.path / "runs", now=now()).run
+    return (retry_loop if is_retry else resume_loop)(workspace, row, line, program)
 
 
 def _has_nothing_to_retry(line: RunLine) -> bool:

@@ -1,4 +1,5 @@
 import pytest
+from loop_programs import Program, end_all
 
 from milepost import Workspace
 
@@ -9,3 +10,10 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Workspace.open(tmp_path / ".milepost") as opened:
         yield opened
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A loop in a program of its own; see `Program`."""
+    yield Program(tmp_path)
+    end_all()

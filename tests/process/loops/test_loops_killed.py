@@ -1,0 +1,158 @@
+"""Loops whose process is killed, stopped or started twice: every item once, and at most the one at hand repeats."""
+
+import json
+import os
+import random
+import signal
+from collections import Counter
+
+import msgspec
+import pytest
+from loop_programs import wait_for
+
+from milepost import Workspace
+from milepost.kernel.sessions import new_session
+from milepost.model.rows import EventRow, RunRow, SessionRow, StepRow
+from milepost.model.status import ProcessingStatus, RunState
+from milepost.process.loops.deaths import DIED
+
+ITEMS, KILLS = 400, 12
+
+
+def kill(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize("batch", [0.0, 0.1])
+def test_killed_at_random_each_item_is_done_once(program, batch):
+    """A generator's items, SIGKILL at random points: each has one success, and no more repeats than was at hand."""
+    program.write(items=ITEMS, body="time.sleep(0.001)", options=f", batch={batch}")
+    dice = random.Random(int(batch * 10))
+    for number in range(KILLS):
+        process, sessions = program.start(), number + 1
+        enough = len(program.noted("begin")) + dice.randint(2, ITEMS // KILLS)
+        wait_for(lambda s=sessions, e=enough: len(program.rows(SessionRow)) >= s and len(program.noted("begin")) >= e)
+        done = {row.item for row in program.rows(StepRow) if row.status.is_done}
+        kill(process)
+        assert done <= {row.item for row in program.rows(StepRow) if row.status.is_done}
+    code, said = program.ended()
+    assert code == 0, said
+    rows = program.rows(StepRow)
+    successes = Counter(row.item for row in rows if row.status is ProcessingStatus.SUCCESS)
+    assert successes == {str(number): 1 for number in range(ITEMS)}
+    assert all(row.error.startswith(DIED) for row in rows if row.status is not ProcessingStatus.SUCCESS)
+    in_flight = 1 if not batch else 110
+    assert len(program.noted("end")) - ITEMS <= KILLS * in_flight
+    (run,) = program.rows(RunRow)
+    assert run.state is RunState.COMPLETED
+
+
+def test_an_item_that_kills_its_process_is_set_aside_after_three_times(program):
+    """The ledger says so with the cause, the others go on, and `retry` tries it once more."""
+    poison = "os.kill(os.getpid(), signal.SIGKILL) if number == 5 and not os.path.exists('cured') else None"
+    program.write(items=10, body=poison)
+    for _ in range(3):
+        assert program.ended()[0] == -signal.SIGKILL
+    code, said = program.ended()
+    assert code == 0, said
+    rows = program.rows(StepRow, item="5")
+    assert [(row.attempt, row.status) for row in rows] == [
+        (1, ProcessingStatus.ERROR),
+        (2, ProcessingStatus.ERROR),
+        (3, ProcessingStatus.FAILED),
+    ]
+    assert rows[2].error == f"{DIED}killed; given up after 3 times"
+    assert Counter(row.status for row in program.rows(StepRow))[ProcessingStatus.SUCCESS] == 9
+    assert Counter(program.noted("begin"))["5"] == 3
+    (run,) = program.rows(RunRow)
+    assert run.state is RunState.COMPLETED
+
+    (program.folder / "cured").touch()
+    code, said = program.milepost("retry")
+    assert code == 0, said
+    assert "starting again" in said
+    assert program.rows(StepRow, item="5")[-1].status is ProcessingStatus.SUCCESS
+    assert len(program.rows(RunRow)) == 1
+    assert Counter(program.noted("begin"))["5"] == 4
+
+
+@pytest.mark.parametrize(("number", "cause"), [(signal.SIGINT, "signal SIGINT"), (signal.SIGTERM, "signal SIGTERM")])
+def test_a_signal_stops_before_the_next_item(program, number, cause):
+    """What is at hand is finished, the run is cancelled, and nothing is repeated."""
+    program.write(items=2000, body="time.sleep(0.002)")
+    process = program.start()
+    wait_for(lambda: len(program.noted("begin")) > 20)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"was cancelled: {cause}" in said
+    (run,) = program.rows(RunRow)
+    assert (run.state, run.cause) == (RunState.CANCELLED, cause)
+    assert program.noted("begin") == program.noted("end")
+    program.write(items=100)
+    assert program.ended()[0] == 0
+    assert set(Counter(program.noted("end")).values()) == {1}
+
+
+def test_a_second_process_is_told_who_has_the_run(program):
+    program.write(items=2000, body="time.sleep(0.01)")
+    first = program.start()
+    wait_for(lambda: program.noted("begin"))
+    code, said = program.ended()
+    assert code == 1
+    assert f"is being carried out by process {first.pid}" in said
+    kill(first)
+
+
+def test_retry_starts_the_program_again_for_what_failed(program):
+    """A completed run with failed items is taken up, and only those are tried."""
+    program.write(items=10, body="assert number != 3 or os.path.exists('mended')")
+    assert program.ended()[0] == 0
+    assert "retry" not in program.milepost("resume")[1]
+    (program.folder / "mended").touch()
+    code, said = program.milepost("retry", "--json")
+    document = json.loads(said[said.index("{") :])
+    assert (code, document["run"]["state"], document["run"]["items_failed"]) == (0, "completed", 0)
+    assert program.noted("begin") == [*map(str, range(10)), "3"]
+    assert program.milepost("retry")[1].endswith("is completed and none of its items failed\n")
+
+
+def test_resume_starts_the_program_again(program):
+    """A killed loop goes on in its run; one that is alive is left alone."""
+    program.write(items=60, body="time.sleep(0.01)")
+    process = program.start()
+    wait_for(lambda: len(program.noted("end")) > 5)
+    code, said = program.milepost("resume")
+    assert (code, "is under way" in said) == (3, True)
+    kill(process)
+    code, said = program.milepost("resume")
+    assert code == 0, said
+    assert set(Counter(program.noted("end")).values()) == {1}
+    assert [row.end for row in program.rows(SessionRow)] == [RunState.INTERRUPTED, RunState.COMPLETED]
+
+
+def test_a_program_that_cannot_be_started_again_is_asked_for(program):
+    """A secret in its command line is not kept: the failed items wait until the user starts it."""
+    program.write(items=3, body="assert number != 1 or os.path.exists('mended')")
+    assert program.ended("loop.py", "--password=hunter22")[0] == 0
+    assert "hunter22" not in program.rows(EventRow, kind="program_started")[0].json
+    code, said = program.milepost("retry")
+    assert (code, "will be tried again when" in said) == (0, True)
+    (program.folder / "mended").touch()
+    assert program.ended()[0] == 0
+    assert program.noted("begin") == ["0", "1", "2", "1"]
+    assert len(program.rows(RunRow)) == 1
+
+
+def test_an_unfinished_attempt_of_a_machine_that_went_down_is_nobodys_fault(program):
+    """After a reboot the item at hand is just tried again."""
+    program.write(items=5, body="os.kill(os.getpid(), signal.SIGKILL) if not os.path.exists('cured') else None")
+    assert program.ended()[0] == -signal.SIGKILL
+    with Workspace.open(program.folder / ".milepost") as workspace:
+        (session,) = workspace.store.rows(SessionRow)
+        assert session.boot_id == new_session().boot_id
+        workspace.store.write([msgspec.structs.replace(session, boot_id="another")])
+    (program.folder / "cured").touch()
+    assert program.ended()[0] == 0
+    assert {(row.attempt, row.status) for row in program.rows(StepRow)} == {(1, ProcessingStatus.SUCCESS)}
