@@ -7,6 +7,7 @@ import click
 from milepost.cli.opening import open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.health import HealthCheckManager, HealthReport, HealthStatus
+from milepost.health.check import TIMEOUT_SECONDS
 from milepost.terminal.health import health_page
 from milepost.views.health import health_view
 
@@ -29,14 +30,25 @@ Exit codes:
 @click.command("health", help="Check disk, ledger, documents, runs and memory.", epilog=EPILOG)
 @click.option("--live", is_flag=True, help="Only whether a process can start and answer here; looks at nothing.")
 @click.option("--ready", is_flag=True, help="Only whether the store can be read and written.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    default=TIMEOUT_SECONDS,
+    show_default=True,
+    help="What does not answer in time is unknown.",
+)
 @face
-def health_command(live: bool, ready: bool) -> int:
+def health_command(live: bool, ready: bool, timeout: float) -> int:
     """Exit code 0 when healthy, else one that says how bad it is."""
     if live and ready:
         raise click.UsageError("--live and --ready are two questions: ask one at a time.")
     if live:
         return _say_live()
-    with open_workspace(read_only=False) as workspace, HealthCheckManager(workspace=workspace) as manager:
+    with (
+        open_workspace(read_only=False) as workspace,
+        HealthCheckManager(workspace=workspace, timeout=timeout) as manager,
+    ):
         report = manager.perform_readiness_check() if ready else manager.perform_health_check()
     _show(report)
     return 0 if ready and report.status is HealthStatus.WARNING else EXIT_CODES[report.status]

@@ -34,7 +34,8 @@ class _Cached(NamedTuple):
 class HealthCheckManager:
     """Health of the workspace: is it written and read, is there room, do documents succeed, do runs go on.
 
-    The workspace is found as everywhere; `workspace=` and `store=` name another. Safe from any thread.
+    The workspace is found as everywhere; `workspace=` and `store=` name another. `timeout`: seconds that each of its
+    own checks may take. Safe from any thread.
 
     Example:
         >>> import tempfile
@@ -51,13 +52,14 @@ class HealthCheckManager:
         store: Store | None = None,
         clock: Clock = SYSTEM,
         thresholds: Thresholds | None = None,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self._clock = clock
         self._ground = Ground(workspace, store, clock=clock, thresholds=thresholds or Thresholds())
         self._history = History()
         self._asking = Asking()
         self._lock = threading.Lock()
-        self._checks = {check.name: check for check in built_in(self._ground, self._history)}
+        self._checks = {check.name: check for check in built_in(self._ground, self._history, timeout=timeout)}
         self._cached: dict[str, _Cached] = {}
 
     def __enter__(self) -> HealthCheckManager:
