@@ -48,6 +48,7 @@ class Carrier:
         self._equipment = equipment
         self._objects = Objects(equipment.objects_root, equipment.key, wait_seconds=equipment.wait_seconds)
         self._arguments = Arguments(self._objects)
+        self._workspace = str(equipment.objects_root.parent)
         self._loop = PrivateLoop()
         self._is_worker = is_worker
         self._at_hand = at_hand
@@ -190,6 +191,7 @@ class Carrier:
             attempt=attempt,
             tell=self._tell,
             is_cancelled=self._equipment.is_cancelled,
+            workspace=self._workspace,
         )
         current.set(context)
         return context

@@ -18,6 +18,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     tell: Callable[[Context, str, Mapping[str, object]], None]
     is_cancelled: Callable[[], bool]
+    workspace: str | None = None  # where the run is recorded, for who records something beside it
     metrics: dict[str, int | float] = {}  # what this attempt reported so far
 
     def notify(self, kind: str, payload: Mapping[str, object]) -> None:

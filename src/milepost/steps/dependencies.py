@@ -1,0 +1,101 @@
+"""Which steps of a document come after which, as declared, and what is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from milepost.errors import DependencyError
+from milepost.model.status import ProcessingStatus
+from milepost.steps.drafts import LONGEST_STEP_NAME, check_name
+
+Latest = Callable[[str, str], ProcessingStatus | None]  # of a document and a step
+
+
+class Dependencies:
+    """What was declared. Steps that are in no declaration need nothing."""
+
+    def __init__(self) -> None:
+        self._after: dict[str, tuple[str, ...]] = {}
+
+    def declare(self, step: str, after: Iterable[str]) -> None:
+        """`step` comes after these. DependencyError for a circle, which leaves everything as it was."""
+        needs = (after,) if isinstance(after, str) else tuple(dict.fromkeys(after))
+        for name in (step, *needs):
+            check_name(name, "a step's name", longest=LONGEST_STEP_NAME)
+        declared = {**self._after, step: needs}
+        circle = _circle(declared, step)
+        if circle:
+            raise DependencyError(
+                f"step {step!r} would wait for itself: {' after '.join(circle)}; take one of them out", circle=circle
+            )
+        self._after = declared
+
+    def as_mapping(self) -> Mapping[str, tuple[str, ...]]:
+        """Each declared step with those that come before it."""
+        return dict(self._after)
+
+    def missing(self, document: str, step: str, latest: Latest) -> dict[str, ProcessingStatus | None]:
+        """The steps before this one that are not done for a document, with where they stand (None: not begun)."""
+        standing = {need: latest(document, need) for need in self._after.get(step, ())}
+        return {need: status for need, status in standing.items() if status is None or not status.is_done}
+
+    def check(self, document: str, step: str, latest: Latest) -> None:
+        """DependencyError naming what is missing before this step of a document."""
+        if step not in self._after:
+            return
+        missing = self.missing(document, step, latest)
+        if missing:
+            told = ", ".join(f"{need!r} ({status or 'not begun'})" for need, status in missing.items())
+            raise DependencyError(
+                f"step {step!r} of document {document!r:.80} cannot start: it comes after {told}; "
+                "record that as done or skipped first",
+                doc_id=document,
+                step_name=step,
+                missing=tuple(missing),
+            )
+
+    def shown(self, document: str | None, latest: Latest) -> str:
+        """One line a step in an order that works, with what it comes after and how a document stands there."""
+        return "\n".join(self._line(step, document, latest) for step in self._order())
+
+    def _line(self, step: str, document: str | None, latest: Latest) -> str:
+        after = self._after.get(step, ())
+        line = step + (f"  after {', '.join(after)}" if after else "")
+        if document is None:
+            return line
+        status = latest(document, step)
+        if status is None:
+            waits = self.missing(document, step, latest)
+            return f"{line}: {'waits for ' + ', '.join(waits) if waits else 'can start'}"
+        return f"{line}: {status}"
+
+    def _order(self) -> list[str]:
+        order: dict[str, None] = {}
+
+        waiting = list(reversed(self._after))
+        while waiting:
+            step = waiting[-1]
+            needs = [need for need in self._after.get(step, ()) if need not in order]
+            if needs:
+                waiting += reversed(needs)
+            else:
+                order[waiting.pop()] = None
+        return list(order)
+
+
+def _circle(declared: Mapping[str, tuple[str, ...]], step: str) -> list[str]:
+    """The way from a step back to itself, if there is one."""
+    came: dict[str, str] = {}
+    waiting = [step]
+    while waiting:
+        here = waiting.pop()
+        for need in declared.get(here, ()):
+            if need == step:
+                way = [here]
+                while way[-1] != step:
+                    way.append(came[way[-1]])
+                return [*reversed(way), step]
+            if need not in came:
+                came[need] = here
+                waiting.append(need)
+    return []

@@ -1,0 +1,312 @@
+"""`ProcessingStepManager`: records what happens to documents, step by step, and finds it again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+from milepost.errors import UnknownRunError
+from milepost.kernel.context import current
+from milepost.model.rows import RunRow, StepRow
+from milepost.model.status import ProcessingStatus
+from milepost.steps.announcing import announce, announce_one
+from milepost.steps.attempts import Starts
+from milepost.steps.dependencies import Dependencies
+from milepost.steps.drafts import Draft, Reported, check_name, draft, drafts
+from milepost.steps.ledger import Ledger, ledger_of
+from milepost.steps.moments import to_seconds
+from milepost.steps.reading import ERRORS, Asked, error_of, recent, rows_of, step_of
+from milepost.steps.recording import batches, record, record_batch
+from milepost.steps.step import ProcessingStep, status_of
+from milepost.steps.under_way import StepUnderWay
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ProcessingStepManager:
+    """The steps of any number of documents, from any thread, task or process.
+
+    `storage_backend`: None for the workspace, and then the run that the calling code belongs to, if any; a path or
+    `sqlite:///FILE`; a store; or an object with `get_lineage`, `save_lineage` and `get_all_lineage` (see
+    `milepost.steps.lineage` for what that can do). `run`: the run that steps are recorded in and read from, by name,
+    id, or as an object with an `id`. `strict`: a document that nobody announced (by a PENDING step) is refused.
+
+    What returned is committed. A store that is full or locked is waited for; then comes StoreError, a RuntimeError.
+
+    Example:
+        >>> manager = ProcessingStepManager("sqlite://")
+        >>> manager.add_step("doc1", "ocr", "running")
+        >>> manager.add_step("doc1", "ocr", "success", {"pages": 3})
+        >>> [(str(step.status), step.details) for step in manager.get_steps("doc1")]
+        [('running', {}), ('success', {'pages': 3})]
+    """
+
+    def __init__(self, storage_backend: object = None, *, run: object = None, strict: bool = False) -> None:
+        self.strict = strict
+        self._storage = storage_backend
+        self._given_run = run
+        self._begin()
+
+    def _begin(self) -> None:
+        self._opening = threading.Lock()
+        self._ledgers: dict[str | None, Ledger] = {}
+        self._run: str | None = None
+        self._starts = Starts()
+        self._dependencies = Dependencies()
+        self._most_attempts: dict[str, int] = {}
+
+    # Recording
+
+    def add_step(
+        self,
+        doc_id: str,
+        step_name: str,
+        status: ProcessingStatus | str,
+        details: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        error_message: str | None = None,
+        timestamp: datetime | None = None,
+        *,
+        attempt: int | None = None,
+    ) -> None:
+        """Record one step, committed when this returns.
+
+        Attempts follow from what is there: what the last attempt has had already, or has gone past, begins the next.
+        With `attempt`, the row is that attempt's, and ignored where it has such a row. A duration is filled in from
+        the start unless `metrics` have `duration_ms`. Secrets are masked; what JSON cannot hold becomes text.
+
+        Raises ValueError (status, empty name, unknown document under `strict`), TypeError, DependencyError when the
+        step cannot start yet, StoreError.
+        """
+        self._add(draft(doc_id, step_name, status, details, metrics, error_message, timestamp, attempt))
+
+    def add_steps(self, steps: Iterable[Reported]) -> int:
+        """Record many, in commits of up to 5,000 steps or 100 ms; how many rows were kept.
+
+        Each is a dict with the parameters of `add_step`, a tuple in their order, `(doc_id, ProcessingStep)`, or what
+        `ProcessingStep.to_dict` gave with its `doc_id`. Memory does not grow with their number. An error in between,
+        also of a generator that gives them, comes after those before it were committed. Dependencies are not checked:
+        these are facts.
+        """
+        ledger, run, count = self._ledger(), self._run_to_write(), 0
+        for batch in batches(drafts(steps)):
+            for each in batch if self.strict else ():
+                self._refuse_unknown(ledger, each)
+            kept = record_batch(ledger, run, batch)
+            announce(kept)
+            count += len(kept)
+        return count
+
+    def step(self, doc_id: str, step_name: str, /, **details: Any) -> StepUnderWay:
+        """A block that is a step: `with manager.step("doc1", "ocr", engine="x") as step:`; `async with` works too."""
+        return StepUnderWay(self, doc_id, step_name, details)
+
+    def tracked(
+        self,
+        step_name: str | None = None,
+        *,
+        key: str | Callable[..., object] | None = None,
+        retries: int = 0,
+        retry_delay: float = 1.0,
+    ) -> Callable[[Callable[P, T]], Callable[P, T]]:
+        """Decorate a function, async or not, whose calls are steps of the document in its first argument.
+
+        `key`: the parameter that names the document, or what finds it in the arguments. `retries`: further attempts,
+        each recorded, after at most `retry_delay` seconds, doubled each time; the last one ends as FAILED.
+        """
+        from milepost.steps.tracking import Tracking
+
+        return Tracking(self, step_name, key, retries, retry_delay)
+
+    def begin(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None = None) -> int:
+        """Record RUNNING and give the attempt's number, for `finish`."""
+        row = self._add(draft(doc_id, step_name, ProcessingStatus.RUNNING, details))
+        return 1 if row is None else row.attempt
+
+    def finish(self, doc_id: str, step_name: str, status: ProcessingStatus | str, **said: Any) -> None:
+        """Record the end of an attempt that `begin` gave, with the parameters of `add_step`.
+
+        Where the attempt has an end already, that stands, but an error is never lost: it becomes the next attempt's.
+        """
+        ended = draft(doc_id, step_name, status, **said)
+        if self._add(ended) is None and ended.status in ERRORS:
+            self._add(draft(doc_id, step_name, status, **{**said, "attempt": None}))
+
+    # Reading
+
+    def get_steps(
+        self,
+        doc_id: str,
+        status: ProcessingStatus | str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        *,
+        step_name: str | None = None,
+        limit: int | None = None,
+        after: ProcessingStep | int = 0,
+    ) -> list[ProcessingStep]:
+        """The document's steps in the order of recording, of all runs unless the manager has one of its own.
+
+        Both times are inclusive. For pages: `limit`, and `after` the last step of the page before.
+        """
+        found = self.iter_steps(doc_id, status, start_time, end_time, step_name=step_name, after=after)
+        return list(found) if limit is None else [step for step, _ in zip(found, range(limit), strict=False)]
+
+    def iter_steps(
+        self,
+        doc_id: str | None = None,
+        status: ProcessingStatus | str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        *,
+        step_name: str | None = None,
+        after: ProcessingStep | int = 0,
+    ) -> Iterator[ProcessingStep]:
+        """As `get_steps`, one by one, a page in memory at a time; without `doc_id`, of all documents."""
+        if doc_id is not None:
+            check_name(doc_id, "a document's id")
+        ledger, run = self._ledger(), self._run_to_read()
+        asked = Asked(
+            item=doc_id,
+            step=step_name,
+            run=run,
+            status=None if status is None else status_of(status),
+            since=None if start_time is None else to_seconds(start_time, "start_time"),
+            until=None if end_time is None else to_seconds(end_time, "end_time"),
+        )
+        start = after.metadata["seq"] if isinstance(after, ProcessingStep) else after
+        return map(step_of, rows_of(ledger.store, asked, after=start))
+
+    def get_recent_errors(
+        self, since: datetime, include_warnings: bool = False, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Steps of all documents that ended in ERROR or FAILED since then, the newest first; WARNING if asked for.
+
+        Each is a dict of doc_id, step_name, status (text), error_message (None where none was given), timestamp and
+        details.
+        """
+        statuses = (*ERRORS, ProcessingStatus.WARNING) if include_warnings else ERRORS
+        rows = recent(self._ledger().store, statuses, to_seconds(since, "since"), self._run_to_read(), limit)
+        return [error_of(row) for row in rows]
+
+    def latest_status(self, doc_id: str, step_name: str) -> ProcessingStatus | None:
+        """Where the document stands at this step: the status recorded last; None where nothing was."""
+        run = self._run_to_read()
+        equal: dict[str, Any] = {"item": doc_id, "step": step_name} | ({} if run is None else {"run": run})
+        rows = self._ledger().store.rows(StepRow, newest=True, limit=1, **equal)
+        return rows[0].status if rows else None
+
+    # Dependencies
+
+    def declare(self, step_name: str, *, after: Iterable[str] = (), most_attempts: int | None = None) -> None:
+        """A step comes after others: it starts only for documents at which those are done (SUCCESS, WARNING, SKIPPED).
+
+        `most_attempts`: an exception in this or a later attempt of a block ends it as FAILED instead of ERROR.
+        Raises DependencyError for a circle.
+        """
+        self._dependencies.declare(step_name, after)
+        if most_attempts is not None:
+            self._most_attempts[step_name] = most_attempts
+
+    @property
+    def dependencies(self) -> Mapping[str, tuple[str, ...]]:
+        """Each declared step with those that it comes after."""
+        return self._dependencies.as_mapping()
+
+    def missing(self, doc_id: str, step_name: str) -> dict[str, ProcessingStatus | None]:
+        """What has to be done before this step of the document can start, with where it stands."""
+        return self._dependencies.missing(doc_id, step_name, self.latest_status)
+
+    def show_dependencies(self, doc_id: str | None = None) -> str:
+        """The declared steps in an order that works, one a line; of a document with where each stands."""
+        return self._dependencies.shown(doc_id, self.latest_status)
+
+    def is_last_attempt_of(self, step_name: str) -> Callable[[int], bool]:
+        """Whether an attempt of this step is the last that was declared for it."""
+        most = self._most_attempts.get(step_name)
+        return lambda attempt: most is not None and attempt >= most
+
+    # Its own life
+
+    def close(self) -> None:
+        """Let the storage go; what was recorded is on disk. Used again, it is opened again."""
+        self._ledgers.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        declared = dict(self._dependencies.as_mapping()), dict(self._most_attempts)
+        return {"storage": self._storage, "run": self._run_id(), "strict": self.strict, "declared": declared}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._storage, self._given_run, self.strict = state["storage"], state["run"], state["strict"]
+        self._begin()
+        after, self._most_attempts = state["declared"]
+        for step, needs in after.items():
+            self._dependencies.declare(step, needs)
+
+    def _add(self, said: Draft) -> StepRow | None:
+        ledger, run = self._ledger(), self._run_to_write()
+        where = current.get()
+        if where is not None and where.item is not None and where.stage == said.step and where.run_id == run:
+            raise ValueError(
+                f"stage {said.step!r} records its items under its own name: call the step of the document otherwise"
+            )
+        if self.strict:
+            self._refuse_unknown(ledger, said)
+        if said.status is ProcessingStatus.RUNNING:
+            self._dependencies.check(said.item, said.step, self.latest_status)
+        row = record(ledger, run, said, self._starts)
+        if row is not None:
+            announce_one(row)
+        return row
+
+    def _refuse_unknown(self, ledger: Ledger, said: Draft) -> None:
+        if not ledger.knows(said.item) and (ledger.needs_lineage or said.status is not ProcessingStatus.PENDING):
+            raise ValueError(
+                f"nobody announced document {said.item!r:.80}: record a PENDING step of it first, or leave strict out"
+            )
+
+    def _ledger(self) -> Ledger:
+        where = current.get() if self._storage is None else None
+        place = None if where is None else where.workspace
+        ledger = self._ledgers.get(place)
+        if ledger is None:
+            with self._opening:
+                ledger = self._ledgers.get(place)
+                if ledger is None:
+                    ledger = self._ledgers[place] = ledger_of(self._storage if place is None else place)
+        return ledger
+
+    def _run_to_write(self) -> str:
+        fixed = self._run_id()
+        if fixed is not None:
+            return fixed
+        where = current.get() if self._storage is None else None
+        return "" if where is None else where.run_id
+
+    def _run_to_read(self) -> str | None:
+        return self._run_id()
+
+    def _run_id(self) -> str | None:
+        """The run that was given, by its id."""
+        if self._given_run is None or self._run is not None:
+            return self._run
+        given = getattr(self._given_run, "id", self._given_run)
+        check_name(given, "a run's name")
+        store = self._ledger().store
+        found = store.get(RunRow, id=given) or store.get(RunRow, name=given)
+        if found is None:
+            raise UnknownRunError(f"no run is called {given!r:.80} in this ledger; see `milepost ls`")
+        self._run = found.id
+        return self._run

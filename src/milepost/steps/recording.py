@@ -1,0 +1,141 @@
+"""From what was reported to committed rows: each in the attempt that it belongs to, whoever else writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+import msgspec
+
+from milepost.errors import StoreError
+from milepost.kernel.clock import SYSTEM
+from milepost.model.rows import StepRow
+from milepost.model.status import ProcessingStatus
+from milepost.steps.attempts import Start, Starts, attempt_for, seconds_since
+from milepost.steps.drafts import Draft
+from milepost.steps.ledger import Ledger
+from milepost.store.protocol import Standing
+
+BATCH_ROWS = 5_000
+BATCH_SECONDS = 0.1
+BATCH_BYTES = 16_000_000
+_MOST_RACES = 10_000
+
+
+def record(ledger: Ledger, run: str, draft: Draft, starts: Starts) -> StepRow | None:
+    """Commit one step and give its row; None where its attempt was named and has such a row already.
+
+    Raises StoreError when the store cannot take it within its patience.
+    """
+    row = _placed(ledger, run, draft, starts.end(run, draft.item, draft.step) if draft.status.is_terminal else None)
+    races = 0
+    while not ledger.record(row):
+        if draft.attempt is not None:
+            return None
+        races += 1  # somebody was there first: it is the next attempt now
+        if races > _MOST_RACES:
+            raise StoreError(f"the ledger never took step {draft.step!r} of {draft.item!r:.80}: is it really written?")
+        row = _placed(ledger, run, draft, None)
+    if draft.status is ProcessingStatus.RUNNING:
+        starts.begin(run, draft.item, draft.step, Start(row.attempt, row.at, SYSTEM.monotonic(), draft.is_dated))
+    return row
+
+
+def _placed(ledger: Ledger, run: str, draft: Draft, start: Start | None) -> StepRow:
+    if start is not None and draft.attempt in (None, start.attempt):
+        return draft.row(run, start.attempt, start.seconds_until(draft.at, is_dated=draft.is_dated))
+    standing = ledger.store.standings(run, draft.step, [draft.item]).get(draft.item)
+    return _row(run, draft, standing)
+
+
+def _row(run: str, draft: Draft, standing: Standing | None) -> StepRow:
+    attempt = attempt_for(standing, draft.status) if draft.attempt is None else draft.attempt
+    seconds = seconds_since(standing, attempt, draft.at) if draft.status.is_terminal else 0.0
+    return draft.row(run, attempt, seconds)
+
+
+def batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
+    """The drafts in portions of at most 5,000 steps, 16 MB of text, or what comes in 100 ms (and one that ends it).
+
+    What was collected before an error of who gives them is a portion too; the error follows it.
+    """
+    collected: list[Draft] = []
+    began, size = SYSTEM.monotonic(), 0
+    given = iter(drafts)
+    while True:
+        try:
+            draft = next(given, None)
+        except BaseException:
+            if collected:
+                yield collected
+            raise
+        if draft is None:
+            break
+        collected.append(draft)
+        if draft.details is not None or len(draft.item) > 1000:
+            size += len(draft.item) + len(draft.details or "")
+        if len(collected) >= BATCH_ROWS or size > BATCH_BYTES or SYSTEM.monotonic() - began > BATCH_SECONDS:
+            yield collected
+            collected, size = [], 0
+            began = SYSTEM.monotonic()
+    if collected:
+        yield collected
+
+
+def record_batch(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> list[StepRow]:
+    """Commit these in one transaction and give the rows that were kept, in their order; one more for lost races."""
+    kept: list[StepRow] = []
+    for _ in range(_MOST_RACES):
+        rows = _place_all(ledger, run, drafts)
+        if ledger.record(*rows) == len(rows):
+            return kept + rows
+        lost = _lost(ledger, run, rows)
+        kept += [row for row, is_lost in zip(rows, lost, strict=True) if not is_lost]
+        drafts = [each for each, is_lost in zip(drafts, lost, strict=True) if is_lost and each.attempt is None]
+        if not drafts:
+            return kept
+    raise StoreError(f"the ledger never took {len(drafts):,} of the steps: is it really written?")
+
+
+def _place_all(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> list[StepRow]:
+    standings = {
+        step: ledger.store.standings(run, step, list({each.item for each in group})) for step, group in _by_step(drafts)
+    }
+    rows = []
+    for each in drafts:
+        known = standings[each.step]
+        standing = known.get(each.item)
+        row = _row(run, each, standing)
+        rows.append(row)
+        here = Standing(row.attempt, row.status, row.at)
+        if standing is None or (here.attempt, here.status.phase) > (standing.attempt, standing.status.phase):
+            known[each.item] = here
+    return rows
+
+
+def _by_step(drafts: Iterable[Draft]) -> Iterator[tuple[str, list[Draft]]]:
+    grouped: dict[str, list[Draft]] = {}
+    for step, group in groupby(drafts, key=lambda each: each.step):
+        grouped.setdefault(step, []).extend(group)
+    yield from grouped.items()
+
+
+def _lost(ledger: Ledger, run: str, rows: Sequence[StepRow]) -> list[bool]:
+    """Which of these the store did not keep, since another row had their place."""
+    there: dict[tuple[str, str, int, int], StepRow] = {}
+    for step in {row.step for row in rows}:
+        items = list({row.item for row in rows if row.step == step})
+        for start in range(0, len(items), 1000):
+            for row in ledger.store.rows(StepRow, item=items[start : start + 1000], step=step, run=run):
+                there[_place(row)] = msgspec.structs.replace(row, seq=0)
+    taken: set[tuple[str, str, int, int]] = set()
+    lost = []
+    for row in rows:
+        place = _place(row)
+        lost.append(place in taken or there.get(place) != row)
+        taken.add(place)
+    return lost
+
+
+def _place(row: StepRow) -> tuple[str, str, int, int]:
+    return row.item, row.step, row.attempt, row.status.phase

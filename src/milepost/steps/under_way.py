@@ -1,0 +1,125 @@
+"""A step while it is worked on: recorded as RUNNING when its block begins, and by how the block ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from milepost.kernel.clock import SYSTEM
+from milepost.model.status import ProcessingStatus
+
+if TYPE_CHECKING:
+    from milepost.steps.manager import ProcessingStepManager
+
+_current: ContextVar[StepUnderWay | None] = ContextVar("milepost_step", default=None)
+
+
+def current_step() -> StepUnderWay | None:
+    """The step that the code which asks is working on, as the innermost block or tracked function says."""
+    return _current.get()
+
+
+class StepUnderWay:
+    """What `with manager.step(…) as step:` gives. It belongs to one block.
+
+    The block's end records SUCCESS, or what `warn`, `skip` and `fail` said; an exception records ERROR with its text
+    (FAILED after `fail`, or when the attempts declared for the step are used up) and goes on its way. When the block
+    is left by Cancelled, Ctrl-C or the like, the attempt stays open: it was neither done nor wrong.
+    """
+
+    def __init__(self, manager: ProcessingStepManager, doc_id: str, step_name: str, details: Mapping[str, object]):
+        self.doc_id = doc_id
+        self.step_name = step_name
+        self.attempt = 0
+        self._manager = manager
+        self._details = dict(details)
+        self._metrics: dict[str, object] = {}
+        self._end = ProcessingStatus.SUCCESS
+        self._message: str | None = None
+        self._is_last: Callable[[int], bool] = manager.is_last_attempt_of(step_name)
+        self._began = 0.0
+        self._outer: StepUnderWay | None = None
+
+    def note(self, **details: object) -> None:
+        """Add to what is said of the step; recorded with its end."""
+        self._details.update(details)
+
+    def measure(self, **metrics: float) -> None:
+        """Add numbers to the step's metrics; recorded with its end."""
+        self._metrics.update(metrics)
+
+    def warn(self, message: str) -> None:
+        """The step will end in WARNING, unless something worse comes; several messages are joined."""
+        if self._end in (ProcessingStatus.SUCCESS, ProcessingStatus.SKIPPED):
+            self._end = ProcessingStatus.WARNING
+            self._message = message
+        elif self._end is ProcessingStatus.WARNING:
+            self._message = f"{self._message}; {message}"
+
+    def skip(self, reason: str) -> None:
+        """The step will end in SKIPPED: there was nothing to do."""
+        self._end, self._message = ProcessingStatus.SKIPPED, reason
+
+    def fail(self, message: str) -> None:
+        """The step will end in FAILED: no further attempt can help. The block goes on to its end."""
+        self._end, self._message = ProcessingStatus.FAILED, message
+
+    def __enter__(self) -> Self:
+        self.attempt = self._manager.begin(self.doc_id, self.step_name, self._details)
+        self._began = SYSTEM.monotonic()
+        self._outer = _current.get()
+        _current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds = SYSTEM.monotonic() - self._began
+        _current.set(self._outer)
+        if error is not None and not isinstance(error, Exception):
+            return
+        if error is not None:
+            self._raised(error)
+        self._manager.finish(
+            self.doc_id,
+            self.step_name,
+            self._end,
+            details=self._details,
+            metrics={"duration_ms": round(seconds * 1000, 6), **self._metrics},
+            error_message=self._message,
+            attempt=self.attempt,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def use_up(self, is_last: bool) -> None:
+        """Whether this attempt is the last one, so that an exception is final; for who repeats it."""
+        self._is_last = lambda attempt: is_last
+
+    def _raised(self, error: Exception) -> None:
+        text = f"{type(error).__name__}: {_text(error)}"
+        if self._end is ProcessingStatus.FAILED:
+            self._message = f"{self._message} ({text})"
+        elif self._is_last(self.attempt):
+            self._end, self._message = ProcessingStatus.FAILED, f"given up after {_times(self.attempt)}: {text}"
+        else:
+            self._end, self._message = ProcessingStatus.ERROR, text
+
+
+def _text(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"<without a text: {type(broken).__name__}>"
+
+
+def _times(attempts: int) -> str:
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
