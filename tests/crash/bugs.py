@@ -61,7 +61,7 @@ def position_saved_before_the_work() -> None:
     """Items are recorded as done when they are handed out."""
     from milepost.model.rows import StepRow
     from milepost.model.status import ProcessingStatus
-    from milepost.process.mapped import MappedJob
+    from milepost.process.mapping.job import MappedJob
 
     next_task = MappedJob.next_task
 

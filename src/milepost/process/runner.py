@@ -23,7 +23,7 @@ from milepost.process.crew import Crew
 from milepost.process.definition import Process
 from milepost.process.ending import end_run
 from milepost.process.jobs import Ending, Job, Trade, WholeJob
-from milepost.process.mapped import MappedJob
+from milepost.process.mapping.job import MappedJob
 from milepost.process.opening import Choices, Opened, open_run
 from milepost.process.planner import Planner, StagePlan, Upstream, Verdict, forced_stages, upstream_of
 from milepost.process.results import Results

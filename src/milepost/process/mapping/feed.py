@@ -10,10 +10,10 @@ import msgspec
 from milepost.executors.task import ItemTask
 from milepost.model.items import is_repeated, item_keys
 from milepost.model.rows import StepRow
-from milepost.process.items import items_of
+from milepost.process.mapping.items import items_of
+from milepost.process.mapping.windows import DoneWindow, DoneWindows, Window, windows_of
 from milepost.process.planner import StagePlan
 from milepost.process.stages import StageOptions
-from milepost.process.windows import DoneWindow, DoneWindows, Window, windows_of
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 

@@ -15,13 +15,13 @@ from milepost.model.redaction import redact
 from milepost.model.rows import StageRow, StepRow
 from milepost.model.shortening import shortened
 from milepost.model.status import ProcessingStatus
-from milepost.process.feed import ItemFeed
-from milepost.process.items import count_of
 from milepost.process.jobs import Ending, Trade, backoff_of, may_try_again, refusal
-from milepost.process.ordered import OrderedResults
+from milepost.process.mapping.feed import ItemFeed
+from milepost.process.mapping.items import count_of
+from milepost.process.mapping.ordered import OrderedResults
+from milepost.process.mapping.windows import DoneWindow, DoneWindows
 from milepost.process.planner import StagePlan, Upstream
 from milepost.process.stages import StageOptions
-from milepost.process.windows import DoneWindow, DoneWindows
 from milepost.store.objects import Packed
 from milepost.store.protocol import Store
 from milepost.store.sequence import SequenceWriter

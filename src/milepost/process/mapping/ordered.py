@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from milepost.process.windows import DoneWindow
+from milepost.process.mapping.windows import DoneWindow
 from milepost.store.chunks import Kept
 from milepost.store.objects import Packed, Stored
 from milepost.store.sequence import SequenceWriter

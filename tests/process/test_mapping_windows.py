@@ -9,7 +9,7 @@ from milepost import Workspace
 from milepost.errors import StageExecutionError
 from milepost.model.rows import ResultRow, StageRow, StepRow
 from milepost.process.jobs import Trade
-from milepost.process.windows import PREFIX, DoneWindows, Window
+from milepost.process.mapping.windows import PREFIX, DoneWindows, Window
 from milepost.store.memory import MemoryStore
 from milepost.store.objects import Objects
 from milepost.store.sequence import SequenceWriter
