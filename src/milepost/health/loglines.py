@@ -10,6 +10,7 @@ import msgspec
 
 from milepost.health.check import Finding
 from milepost.health.ground import Ground, unknown_without_ledger
+from milepost.kernel.clock import SYSTEM
 from milepost.kernel.logfile import GAP
 from milepost.kernel.loglines import LogLine
 from milepost.model.health import LONG_SECONDS, HealthStatus
@@ -27,7 +28,8 @@ def log_lines_are_written(ground: Ground) -> Finding:
         return Finding(HealthStatus.HEALTHY, "no workspace, no logs")
     since = ground.clock.now() - LONG_SECONDS
     runs = ground.reading().rows(RunRow, newest=True, limit=RUNS)
-    files = [path for run in runs for path in _written_since(ground.folder / "logs" / run.id, since)]
+    written_since = SYSTEM.now() - LONG_SECONDS  # the time of a file is the machine's own
+    files = [path for run in runs for path in _written_since(ground.folder / "logs" / run.id, written_since)]
     dropped = sum(lost for path in files for lost in _gaps(path, since))
     metrics = {"log_lines_dropped": dropped}
     if dropped:

@@ -16,6 +16,7 @@ from milepost.model.rows import RunRow
 from milepost.model.text import duration, size
 
 PROBE_BYTES = 1 << 16
+TOLD_SECONDS = 3 * 86_400.0
 
 
 def store_is_writable(ground: Ground) -> Finding:
@@ -53,7 +54,7 @@ def disk_has_room(ground: Ground, history: History) -> Finding:
     metrics = {"disk_free_bytes": float(free), "disk_total_bytes": float(whole)}
     if lasts is not None:
         statuses.append(_sooner(lasts, ground.thresholds.disk_full_in_seconds))
-        text += f", full in {duration(lasts)} at the rate of the last hour"
+        text += f", full in {duration(lasts)} at the rate of the last hour" if lasts < TOLD_SECONDS else ""
         metrics["disk_full_in_seconds"] = lasts
     if found.f_files and not found.f_favail:
         statuses.append(HealthStatus.CRITICAL)
