@@ -106,13 +106,14 @@ class Board:
     def noticed(self, notice: Notice) -> None:
         """Code that works said how far it is, or reported a number."""
         if notice.kind == "metric":
-            return self._measured(notice)
-        fraction, message = notice.payload.get("fraction"), notice.payload.get("message")
-        if notice.kind != "progress" or not isinstance(fraction, float):
-            return
+            self._measured(notice)
+        elif notice.kind == "progress" and notice.item is None:
+            self._moved(notice.stage, notice.payload.get("fraction"), notice.payload.get("message"))
+
+    def _moved(self, stage: str, fraction: object, message: object) -> None:
         with self._lock:
-            row = self._rows[notice.stage]
-            if row.state is StageState.RUNNING and notice.item is None:
+            row = self._rows[stage]
+            if row.state is StageState.RUNNING and isinstance(fraction, float):
                 seen = max(fraction, row.progress or 0.0)
                 said = str(message) if message is not None else row.message
                 self._observe(msgspec.structs.replace(row, progress=seen, message=said))
