@@ -10,6 +10,7 @@ from milepost.cli.targets import load
 from milepost.process.finding import find_run, find_scenario
 from milepost.process.recording import values_of
 from milepost.process.scenarios import Scenario, Scenarios, scenarios_of_all
+from milepost.process.subjects import project_of
 from milepost.terminal.scenarios import saved_line, scenario_page, scenarios_table
 from milepost.terminal.text import safe
 from milepost.views.scenarios import list_scenarios, scenario_detail, scenario_line
@@ -56,7 +57,7 @@ def _save_run(name: str, run: str, note: str | None) -> Scenario:
     with open_workspace(read_only=False) as workspace:
         row = find_run(workspace.store, run)
         recorded = values_of(workspace.store, workspace.objects, row)
-        scenarios = Scenarios(workspace.store, workspace.objects, row.process)
+        scenarios = Scenarios(workspace.store, workspace.objects, project_of(row))
         return scenarios.save(name, recorded.decisions, note=note, left_out=recorded.left_out)
 
 

@@ -31,6 +31,7 @@ class RunRow(Row, frozen=True, kw_only=True):
     created: float
     ended: float | None = None
     scenario: str | None = None  # the named set of decisions it was asked for
+    project: str | None = None  # under which its scenarios are kept; None: under the name of its process
 
 
 class SessionRow(Row, frozen=True, kw_only=True):

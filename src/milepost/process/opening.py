@@ -70,6 +70,7 @@ def fresh_run(
     decisions_hash: str = "",
     target: str | None = None,
     scenario: str | None = None,
+    project: str | None = None,
 ) -> RunRow:
     """The row of a run that begins now."""
     run_id = run_id or secrets.token_hex(8)
@@ -82,6 +83,7 @@ def fresh_run(
         cwd=os.getcwd(),
         created=SYSTEM.now(),
         scenario=scenario,
+        project=project,
     )
 
 

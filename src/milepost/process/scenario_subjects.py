@@ -16,7 +16,7 @@ from milepost.model.rows import DecisionRow, RunRow, StageRow
 from milepost.process.recording import in_json
 from milepost.process.scenarios import Scenario
 from milepost.process.showing import runs_that_show
-from milepost.process.subjects import current_rows, read_subjects, rows_of
+from milepost.process.subjects import current_rows, read_subjects, rows_of, runs_of_project
 from milepost.process.traced import by_hand, with_results
 from milepost.store import codecs, envelope
 from milepost.store.objects import Objects
@@ -112,7 +112,7 @@ def _defaults(store: Store, scenarios: Sequence[Scenario], runs: Sequence[RunRow
     """What the newest run of a process says of its defaults: they count where a scenario says nothing."""
     found: dict[str, Values] = {}
     for process in {it.process for it, run in zip(scenarios, runs, strict=True) if run is None}:
-        newest = store.get(RunRow, process=process)
+        newest = next(iter(runs_of_project(store, process)), None)
         rows = current_rows(store.rows(DecisionRow, run=newest.id)) if newest else {}
         found[process] = {
             path: Value(row.default, UNKNOWN if row.is_redacted else None)

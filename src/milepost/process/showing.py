@@ -9,7 +9,7 @@ import msgspec
 from milepost.model.comparison.subjects import Value, identity
 from milepost.model.rows import DecisionRow, RunRow
 from milepost.process.scenarios import Scenario
-from milepost.process.subjects import NEWEST, current_rows, grouped, rows_of
+from milepost.process.subjects import current_rows, grouped, project_of, rows_of, runs_of_project
 from milepost.store.protocol import Store
 
 Path2 = tuple[str, str]  # (stage, name)
@@ -31,7 +31,7 @@ def runs_that_show(
     wanted = [{path: identity(value) for path, value in each.items()} for each in values]
     asked = rows_of(store, RunRow, "scenario", list({scenario.name for scenario in scenarios}))
     decided = _decided(store, sorted(asked, key=lambda run: -run.created))
-    by_name = grouped(decided, lambda one: (one.run.process, one.run.scenario))
+    by_name = grouped(decided, lambda one: (project_of(one.run), one.run.scenario))
     found = [
         _first(by_name.get((scenario.process, scenario.name), ()), scenario, mine)
         for scenario, mine in zip(scenarios, wanted, strict=True)
@@ -48,7 +48,7 @@ class _Others:
     """The newest runs of a process, found by any one decision."""
 
     def __init__(self, store: Store, process: str) -> None:
-        self._all = _decided(store, store.rows(RunRow, process=process, newest=True, limit=NEWEST))
+        self._all = _decided(store, runs_of_project(store, process))
         self._by_value: dict[tuple[Path2, str | None], list[_Decided]] = {}
         for one in self._all:
             for decision in one.values.items():

@@ -61,6 +61,19 @@ def rows_of(store: Store, table: type[R], column: str, values: Sequence[object],
         yield from store.rows(table, **{column: values[start : start + PAGE]}, **equal)  # type: ignore[arg-type]
 
 
+def project_of(run: RunRow) -> str:
+    """The name under which the scenarios are kept that a run may show: its process's, or its manager's."""
+    return run.project or run.process
+
+
+def runs_of_project(store: Store, name: str) -> list[RunRow]:
+    """The newest runs that may show scenarios kept under this name, newest first."""
+    named = [run for run in store.rows(RunRow, process=name, newest=True, limit=NEWEST) if project_of(run) == name]
+    attached = store.rows(RunRow, project=name, newest=True, limit=NEWEST)
+    both = {run.id: run for run in (*named, *attached)}
+    return sorted(both.values(), key=lambda run: -run.created)[:NEWEST]
+
+
 def current_rows(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], DecisionRow]:
     """The last row of each decision, without those that were taken back."""
     current = {(row.stage, row.name): row for row in rows}

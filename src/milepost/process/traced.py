@@ -15,7 +15,7 @@ from milepost.process.affecting import stages_by_number
 from milepost.process.inputs import FileDigests
 from milepost.process.manager import paths
 from milepost.process.manager.snapshot import Snapshot
-from milepost.process.subjects import NEWEST, grouped, rows_of
+from milepost.process.subjects import grouped, rows_of, runs_of_project
 from milepost.store.protocol import Store
 
 Decisions = Mapping[str, Mapping[str, object]]  # stage -> name -> value
@@ -104,7 +104,7 @@ def by_hand(store: Store, processes: Collection[str], now: float) -> dict[str, T
     """Those of these processes that a program carries out by itself, with their watched results."""
     found: dict[str, Traced] = {}
     for process in processes:
-        runs = store.rows(RunRow, process=process, newest=True, limit=NEWEST)
+        runs = runs_of_project(store, process)
         if runs and not runs[0].decisions_hash:
             found[process] = Traced(store, process, runs, now)
     return found

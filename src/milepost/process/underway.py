@@ -50,10 +50,17 @@ class RunUnderway:
 
     @classmethod
     def begin(
-        cls, process: str, workspace: Workspace, *, run_id: str | None = None, scenario: str | None = None
+        cls,
+        process: str,
+        workspace: Workspace,
+        *,
+        run_id: str | None = None,
+        scenario: str | None = None,
+        project: str | None = None,
     ) -> RunUnderway:
-        """A new run of this process; `scenario`: the name of the decisions that it was asked for."""
-        return cls(workspace, claim_run(workspace, fresh_run(process, run_id=run_id, scenario=scenario), new=True))
+        """A new run of this process. `scenario`: whose decisions it was asked for; `project`: whose scenarios it shows."""
+        fresh = fresh_run(process, run_id=run_id, scenario=scenario, project=project)
+        return cls(workspace, claim_run(workspace, fresh, new=True))
 
     @classmethod
     def take_up(cls, run: str, workspace: Workspace) -> RunUnderway:

@@ -148,3 +148,22 @@ def test_get_stage_handler(manager):
     handler = manager.get_stage_handler()
     assert ["loading", "processing"] == list(handler.stages)
     assert handler.process_manager is manager
+
+
+def test_scenarios_of_a_manager_show_what_the_handlers_runs_came_to(handler, manager, workspace):
+    """They are kept under the manager's project, and runs of processes that go by other names are found for them."""
+    for limit in (1, 2):
+        handler.initialize_process(f"Process {limit}")
+        manager.make_decisions("processing", {"limit": limit})
+        manager.save_current_scenario(f"at most {limit}")
+        for stage in ("loading", "processing"):
+            handler.start_stage(stage)
+            handler.complete_stage(stage, result_data={"metrics": {"kept": 10 * limit}})
+    other = ProcessManager(None, "another", workspace=workspace)
+    other.make_decisions("processing", {"limit": 1})
+    other.save_current_scenario("at most 1")
+    found = manager.compare_scenarios(["at most 1", "at most 2"])
+    assert {"at most 1": 10, "at most 2": 20} == found.metrics["processing.kept"]
+    assert ["Process 1", "Process 2"] == [workspace.store.get(RunRow, name=item["run"]).process for item in found]
+    assert {} == other.compare_scenarios(["at most 1"]).metrics
+    other.close()

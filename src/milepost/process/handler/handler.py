@@ -65,7 +65,8 @@ class ProcessStageHandler(SubstageCalls):
         with self._lock:
             workspace = self._place(create=True)
             spec = self._blank.spec
-            journal = new_process(name, harmless(description), spec, workspace, keeper=self.process_manager is not None)
+            project = None if self.process_manager is None else self.process_manager.project_name
+            journal = new_process(name, harmless(description), spec, workspace, project=project)
             self._take(journal)
             if self.process_manager is not None:
                 self.process_manager.attach(journal.underway)

@@ -47,9 +47,17 @@ class Journal:
         self._machine: StageMachine | None = StageMachine(underway.id, founding.spec, session=underway.epoch)
 
     @classmethod
-    def begin(cls, founding: Founding, workspace: Workspace, process_id: str, others: Sequence[Row] = ()) -> Journal:
+    def begin(
+        cls,
+        founding: Founding,
+        workspace: Workspace,
+        process_id: str,
+        others: Sequence[Row] = (),
+        *,
+        project: str | None = None,
+    ) -> Journal:
         """A new process, with all of its stages waiting."""
-        underway = RunUnderway.begin(founding.name, workspace, run_id=process_id)
+        underway = RunUnderway.begin(founding.name, workspace, run_id=process_id, project=project)
         journal = cls(underway, founding)
         begun = underway.event(INITIALIZED)
         begun = msgspec.structs.replace(begun, json=msgspec.json.encode(_told(founding)).decode())

@@ -31,6 +31,10 @@ StageDict = dict[str, object]
 class DecisionKeeper(Protocol):
     """What a handler asks of its process manager."""
 
+    @property
+    def project_name(self) -> str:
+        """Under which its scenarios are kept."""
+
     def _workspace_now(self) -> Workspace:
         """Where it records."""
 

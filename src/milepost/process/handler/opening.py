@@ -18,16 +18,18 @@ from milepost.process.handler.journal import Founding, Journal, read_founding
 from milepost.process.recording import decision_row
 
 
-def new_process(name: str, description: str, spec: ProcessSpec, workspace: Workspace, *, keeper: bool) -> Journal:
-    """A new process; `keeper`: a manager records its decisions, else the defaults are recorded here."""
+def new_process(
+    name: str, description: str, spec: ProcessSpec, workspace: Workspace, *, project: str | None
+) -> Journal:
+    """A new process; `project`: of the manager that records its decisions, else the defaults are recorded here."""
     if not is_name(name):
         raise InvalidDataError(
             f"a process's name is a printable text of 1 to {LONGEST_NAME} characters, not {name!r:.80}"
         )
     founding = Founding(name=name, description=description, program=_program(), spec=spec)
     process_id = new_process_id()
-    defaults = [] if keeper else list(_defaults(process_id, spec, workspace))
-    return Journal.begin(founding, workspace, process_id, defaults)
+    defaults = [] if project is not None else list(_defaults(process_id, spec, workspace))
+    return Journal.begin(founding, workspace, process_id, defaults, project=project)
 
 
 def known_process(words: str, spec: ProcessSpec | None, workspace: Workspace) -> Journal:
