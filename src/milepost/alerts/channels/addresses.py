@@ -45,7 +45,7 @@ def refusal_of(address: Address, *, allow_private: bool) -> str | None:
         >>> refusal_of(ipaddress.ip_address("169.254.169.254"), allow_private=True)
         'where a cloud keeps credentials'
     """
-    for inner in (address, *_inside(address)):
+    for inner in (*_inside(address), address):
         if inner in METADATA:
             return "where a cloud keeps credentials"
         if inner.is_unspecified or inner.is_multicast or inner.is_link_local:

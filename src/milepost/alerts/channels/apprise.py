@@ -22,14 +22,15 @@ class AppriseChannel(Channel, frozen=True, kw_only=True, tag="apprise"):
 
     def check(self) -> None:
         """Apprise is there and knows every URL."""
-        self._services()
+        with _Silence():
+            self._services()
 
     def send(self, notice: Notice) -> None:
         """All services, or ChannelDown."""
-        _keep_quiet()
         kind = {"firing": "failure", "resolved": "success"}.get(notice.state, "warning")
         try:
-            delivered = self._services().notify(title=notice.title, body=notice.text, notify_type=kind)
+            with _Silence():
+                delivered = self._services().notify(title=notice.title, body=notice.text, notify_type=kind)
         except Exception as error:  # whatever a plugin raises; its text may hold the URL
             raise ChannelDown(f"Apprise failed with {type(error).__name__}") from None
         if not delivered:
@@ -55,12 +56,20 @@ class AppriseChannel(Channel, frozen=True, kw_only=True, tag="apprise"):
         return self.urls or tuple(self.secret_of("urls_env", self.urls_env or "").split())
 
 
-def _keep_quiet() -> None:
-    """Apprise's own log tells hosts, paths and answers, in which tokens stand: none of it is let through."""
-    logger = logging.getLogger("apprise")
-    if _nothing not in logger.filters:
-        logger.addFilter(_nothing)
+class _Silence(logging.Filter):
+    """While entered, the logs that tell hosts, paths and answers, where tokens stand, receive nothing: Apprise's own,
+    and that of the library it speaks HTTP with. From no thread, for Apprise has threads of its own.
+    """
 
+    LOGGERS = ("apprise", "urllib3.connectionpool", "requests_oauthlib.oauth1_session")
 
-def _nothing(record: logging.LogRecord) -> bool:
-    return False
+    def __enter__(self) -> None:
+        for name in self.LOGGERS:
+            logging.getLogger(name).addFilter(self)
+
+    def __exit__(self, *exception: object) -> None:
+        for name in self.LOGGERS:
+            logging.getLogger(name).removeFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return False

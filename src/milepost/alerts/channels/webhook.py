@@ -93,9 +93,13 @@ def _reach(addresses: list[str], port: int, deadline: float) -> socket.socket:
         left = deadline - time.monotonic()
         if left <= 0:
             break
+        plain = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        plain.settimeout(left)
         try:
-            return socket.create_connection((address, port), timeout=left)
+            plain.connect((address, port))  # a number: no resolver is asked again
+            return plain
         except OSError as error:
+            plain.close()
             trouble = error
     raise trouble
 

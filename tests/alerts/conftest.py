@@ -1,0 +1,29 @@
+"""The servers of alert_servers, for as long as a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from alert_servers import Hook, MailServer
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    server = Hook()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def plain_hook() -> Iterator[Hook]:
+    server = Hook(tls=False)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    server = MailServer("canary-lovelace")
+    yield server
+    server.close()
