@@ -35,7 +35,9 @@ TROUBLES = """
 SELECT status, count(*) FROM steps INDEXED BY steps_troubled WHERE status IN (3, 4, 5) AND at >= ? GROUP BY status
 """
 AT = "SELECT at FROM steps WHERE seq >= ? ORDER BY seq LIMIT 1"
-BORDERS = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM steps"
+BORDERS = """
+SELECT coalesce((SELECT min(seq) FROM steps), 1), coalesce((SELECT max(seq) FROM steps), 0)  -- in one they scan all
+"""
 OPEN_SINCE = "SELECT count(*) FROM steps INDEXED BY steps_open WHERE status < 2 AND seq >= ?"
 
 
