@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "Follow a run live, or watch them all and raise alerts."),
     "ls": ("ls", "List runs, the newest first."),
     "show": ("show", "Show one run: stages, items, decisions, sessions."),
+    "errors": ("errors", "Show what failed lately in any run, grouped by what went wrong."),
+    "export": ("export", "Write a run's items as CSV, JSON or Parquet."),
     "decisions": ("decisions", "Show what was decided in a run, by whom, and what it affects."),
     "compare": ("compare", "Show runs beside each other: what differs, and what came of it."),
     "scenarios": ("scenarios", "Save decisions under a name, list and show what is saved."),

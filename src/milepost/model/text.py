@@ -10,6 +10,9 @@ _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 
+_FORMULA = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"-?[0-9.eE+-]+")
+
 
 def safe(text: object, *, limit: int | None = None) -> str:
     """Text as one harmless line: what would move a cursor, colour, reorder or break it is written as an escape.
@@ -26,6 +29,19 @@ def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
     short = {10: "\\n", 13: "\\r", 9: "\\t"}.get(code)
     return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def inert(value: object) -> object:
+    """A cell of a CSV: a text that a spreadsheet would take for a formula, or a terminal for a command, as mere text.
+
+    Example:
+        >>> inert("=1+1"), inert("-5"), inert(-5)
+        ("'=1+1", '-5', -5)
+    """
+    if not isinstance(value, str):
+        return value
+    text = safe(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def width(text: str) -> int:

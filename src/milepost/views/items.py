@@ -47,7 +47,8 @@ def list_items(
 ) -> list[ItemView]:
     """A page of attempts in the order they were recorded; the next page begins `after` the last one's `seq`.
 
-    An attempt that a later one replaced is left out: a failure that was retried well is none.
+    An attempt that a later one replaced is left out: a failure that was retried well is none. So is the beginning of
+    one that is over.
     """
     equal: dict[str, Any] = {"run": run}
     if stage is not None:
@@ -57,7 +58,7 @@ def list_items(
     found: list[ItemView] = []
     while len(found) < limit:
         page = store.rows(StepRow, after=after, limit=limit, **equal)
-        found += [_item(row) for row in _last_attempts(store, run, page)]
+        found += [_item(row) for row in last_attempts(store, run, page)]
         if len(page) < limit:
             break
         after = page[-1].seq
@@ -96,13 +97,25 @@ def error_family(error: str | None) -> str:
     return re.sub(r"0x[0-9a-fA-F]+|\d+(\.\d+)?", "#", re.sub(r"'[^']*'|\"[^\"]*\"", "…", text))
 
 
-def _last_attempts(store: Store, run: str, page: Sequence[StepRow]) -> list[StepRow]:
+def last_attempts(store: Store, run: str, page: Sequence[StepRow]) -> list[StepRow]:
+    """Of these attempts, those that are the last of their item, as far as it came."""
     kept: list[StepRow] = []
     for step in {row.step for row in page}:
         rows = [row for row in page if row.step == step]
         last = store.last_attempts(run, step, [row.item for row in rows])
-        kept += [row for row in rows if row.attempt >= last.get(row.item, row.attempt)]
+        rows = [row for row in rows if row.attempt >= last.get(row.item, row.attempt)]
+        further = _phases(store, run, step, [row for row in rows if not row.status.is_terminal])
+        kept += [row for row in rows if row.status.phase >= further.get((row.item, row.attempt), 0)]
     return sorted(kept, key=lambda row: row.seq)
+
+
+def _phases(store: Store, run: str, step: str, begun: Sequence[StepRow]) -> dict[tuple[str, int], int]:
+    """How far each of these attempts came since."""
+    phases: dict[tuple[str, int], int] = {}
+    for row in store.rows(StepRow, run=run, step=step, item=[row.item for row in begun]) if begun else ():
+        attempt = (row.item, row.attempt)
+        phases[attempt] = max(phases.get(attempt, 0), row.status.phase)
+    return phases
 
 
 def _item(row: StepRow) -> ItemView:

@@ -8,12 +8,10 @@ from typing import NamedTuple
 
 from milepost.model.comparison.lines import Comparison
 from milepost.model.comparison.wording import alike, labels, sections, turned
-from milepost.model.text import clip_apart, safe, width
+from milepost.model.text import clip_apart, inert, width
 
 BESIDE = 6  # subjects; more of them are lines
 _CELL = 48  # columns of plain text: longer values are cut where they differ
-_FORMULA = ("=", "+", "-", "@")
-_NUMBER = re.compile(r"-?[0-9.eE+-]+")
 _SPECIAL = re.compile(r"[\\|`*\[\]<>#]|(?<!\w)_|_(?!\w)")
 
 
@@ -123,14 +121,6 @@ def csv(comparison: Comparison) -> list[str]:
     ]
     text = StringIO()
     lines = writer(text, lineterminator="\n")
-    lines.writerow([_inert(title) for title, _ in told])
-    lines.writerows([_inert(values[at]) for _, values in told] for at in range(len(columns)))
+    lines.writerow([inert(title) for title, _ in told])
+    lines.writerows([inert(values[at]) for _, values in told] for at in range(len(columns)))
     return text.getvalue().splitlines()
-
-
-def _inert(value: object) -> object:
-    """A text that a spreadsheet would take for a formula, or a terminal for a command, as mere text."""
-    if not isinstance(value, str):
-        return value
-    text = safe(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text

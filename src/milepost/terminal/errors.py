@@ -1,0 +1,41 @@
+"""`errors`: a few lines for each kind of failure, the commonest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from milepost.model.text import duration
+from milepost.terminal.style import Screen, Style
+from milepost.terminal.text import age, count, counted, safe, wrapped
+from milepost.views.errors import ErrorGroup
+
+
+def errors_page(groups: Sequence[ErrorGroup], screen: Screen, now: float, *, since: float, limit: int) -> list[str]:
+    """The page; `since` is where the time looked at begins, in UTC epoch seconds."""
+    span = duration(now - since)
+    if not groups:
+        return [f"nothing failed in the last {span}"]
+    failed = sum(group.count for group in groups)
+    lines = [f"{counted(failed, 'attempt')} failed in the last {span}, of {counted(len(groups), 'kind')}"]
+    for group in groups[:limit]:
+        lines += ["", *_group(group, screen, now)]
+    if len(groups) > limit:
+        lines += ["", screen.paint(f"{count(len(groups) - limit)} more kinds: -n {len(groups)}", Style.DIM)]
+    return lines
+
+
+def _group(group: ErrorGroup, screen: Screen, now: float) -> list[str]:
+    lines = wrapped(f"{count(group.count)} × {safe(group.message, limit=300)}", screen.columns)
+    lines[0] = screen.paint(lines[0], Style.RED)
+    first, when = age(group.first_at, now), age(group.last_at, now)
+    if first != when:
+        when = f"{first} to {when}"
+    runs = ", ".join(safe(run) or "no run" for run in group.runs)
+    where = f"{', '.join(safe(step) for step in group.steps)} in {runs}, {when}"
+    such_as = ", ".join(safe(item, limit=60) for item in group.items)
+    more = ", …" if group.count > len(group.items) else ""
+    return [
+        *lines,
+        *wrapped(where, screen.columns, indent="  "),
+        *wrapped(f"{such_as}{more}", screen.columns, indent="  "),
+    ]
