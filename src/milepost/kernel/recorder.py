@@ -39,10 +39,11 @@ class Recorder:
             if store.durability is Durability.GROUP:
                 self._stops.append(ticker.every(BARRIER_SECONDS, self._barrier).stop)
 
-    def record(self, *rows: Row, durable: bool = False) -> int:
+    def record(self, *rows: Row, durable: bool = False, fresh: bool = False) -> int:
         """Commit these rows, all or none; return how many changed something.
 
-        `durable`: they survive a power cut too. Raises StoreFull or StoreBusy after the wait, LeaseLost at once.
+        `durable`: they survive a power cut too. `fresh`: only steps of items that have none there. Raises StoreFull
+        or StoreBusy after the wait, LeaseLost at once.
         """
         if not rows:
             return 0
@@ -50,7 +51,7 @@ class Recorder:
             for row in rows:
                 if type(row) is not StepRow:
                     self._observed.pop(_identity(row), None)  # a fact replaces what was seen of the same thing
-            changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable))
+            changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh))
             self._is_dirty = not durable
             return changed
 

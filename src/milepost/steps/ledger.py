@@ -23,7 +23,9 @@ class StepStore(Protocol):
 
     durability: Durability
 
-    def write(self, rows: Sequence[StepRow], *, fence: Fence | None = None, durable: bool = False) -> int: ...
+    def write(
+        self, rows: Sequence[StepRow], *, fence: Fence | None = None, durable: bool = False, fresh: bool = False
+    ) -> int: ...
     def get(self, kind: type[RunRow], /, **equal: object) -> RunRow | None: ...
     def rows(
         self, kind: type[StepRow], /, *, after: int = 0, limit: int | None = None, newest: bool = False, **equal: object
@@ -60,11 +62,11 @@ class Ledger:
         self._close_store = close_store
         self._begin()
 
-    def record(self, *rows: StepRow) -> int:
-        """Commit these rows, all or none; how many changed something. Raises StoreError."""
+    def record(self, *rows: StepRow, fresh: bool = False) -> int:
+        """Commit these rows, all or none; how many changed something. `fresh`: only where there is none yet."""
         if self._pid != os.getpid():
             self._begin()
-        return self._recorder.record(*rows)
+        return self._recorder.record(*rows, fresh=fresh)
 
     @property
     def needs_lineage(self) -> bool:

@@ -45,8 +45,15 @@ class LineageStore:
         self._lock = threading.RLock()
         self._takes_two = _takes_two(self._keeper.save_lineage)
 
-    def write(self, rows: Sequence[StepRow], *, fence: Fence | None = None, durable: bool = False) -> int:
-        return sum(self._add(row) for row in rows)
+    def write(
+        self, rows: Sequence[StepRow], *, fence: Fence | None = None, durable: bool = False, fresh: bool = False
+    ) -> int:
+        with self._lock:
+            return sum(
+                self._add(row)
+                for row in rows
+                if not (fresh and self._standing(row.run, row.step, row.item) is not None)
+            )
 
     def get(self, kind: type[RunRow], /, **equal: object) -> RunRow | None:
         return None  # it knows no runs

@@ -27,25 +27,29 @@ def record(ledger: Ledger, run: str, draft: Draft, starts: Starts) -> StepRow | 
 
     Raises StoreError when the store cannot take it within its patience.
     """
-    row = _placed(ledger, run, draft, starts.end(run, draft.item, draft.step) if draft.status.is_terminal else None)
-    races = 0
-    while not ledger.record(row):
-        if draft.attempt is not None:
-            return None
-        races += 1  # somebody was there first: it is the next attempt now
-        if races > _MOST_RACES:
-            raise StoreError(f"the ledger never took step {draft.step!r} of {draft.item!r:.80}: is it really written?")
-        row = _placed(ledger, run, draft, None)
-    if draft.status is ProcessingStatus.RUNNING:
+    start = starts.end(run, draft.item, draft.step) if draft.status.is_terminal else None
+    row = _committed(ledger, run, draft, start)
+    if row is not None and draft.status is ProcessingStatus.RUNNING:
         starts.begin(run, draft.item, draft.step, Start(row.attempt, row.at, SYSTEM.monotonic(), draft.is_dated))
     return row
 
 
-def _placed(ledger: Ledger, run: str, draft: Draft, start: Start | None) -> StepRow:
+def _committed(ledger: Ledger, run: str, draft: Draft, start: Start | None) -> StepRow | None:
     if start is not None and draft.attempt in (None, start.attempt):
-        return draft.row(run, start.attempt, start.seconds_until(draft.at, is_dated=draft.is_dated))
-    standing = ledger.store.standings(run, draft.step, [draft.item]).get(draft.item)
-    return _row(run, draft, standing)
+        row = draft.row(run, start.attempt, start.seconds_until(draft.at, is_dated=draft.is_dated))
+        if ledger.record(row):
+            return row
+    elif draft.attempt is None:
+        row = draft.row(run, 1, 0.0)
+        if ledger.record(row, fresh=True):  # as nearly all are: nothing has to be looked up
+            return row
+    for _ in range(_MOST_RACES):
+        row = _row(run, draft, ledger.store.standings(run, draft.step, [draft.item]).get(draft.item))
+        if ledger.record(row):
+            return row
+        if draft.attempt is not None:
+            return None
+    raise StoreError(f"the ledger never took step {draft.step!r} of {draft.item!r:.80}: is it really written?")
 
 
 def _row(run: str, draft: Draft, standing: Standing | None) -> StepRow:

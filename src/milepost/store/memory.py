@@ -47,14 +47,21 @@ class MemoryStore:
         self._store_id = os.urandom(16).hex()
         self._is_closed = False
 
-    def write(self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False) -> int:
+    def write(
+        self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False, fresh: bool = False
+    ) -> int:
         sorted_out = by_kind(rows)
         with self._open():
             if fence is not None:
                 run = self._run_by_id(fence.run)
                 check_fence(fence, None if run is None else run.epoch)
             self._refuse_taken_names(cast("list[RunRow]", sorted_out.get(RunRow, [])))
-            return sum(self._put(kind, row) for kind, group in sorted_out.items() for row in group)
+            return sum(
+                self._put(kind, row)
+                for kind, group in sorted_out.items()
+                for row in group
+                if not (fresh and isinstance(row, StepRow) and self._has_step(row))
+            )
 
     def claim(self, wish: Wish, try_lock: Callable[[str], bool]) -> Claim:
         ledger = Ledger(self._run_by_id, self._newest_run, self._is_name_taken, self._sessions)
@@ -187,6 +194,9 @@ class MemoryStore:
             row = self._numbered(kind, row, known)
         table[identity or (row.seq,)] = row  # type: ignore[attr-defined]
         return True
+
+    def _has_step(self, row: StepRow) -> bool:
+        return bool(self._select(StepRow, {"run": row.run, "step": row.step, "item": row.item}))
 
     def _numbered(self, kind: type[Row], row: Row, known: Row | None) -> Row:
         if known is not None:

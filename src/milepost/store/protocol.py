@@ -71,12 +71,15 @@ class Store(Protocol):
 
     durability: Durability
 
-    def write(self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False) -> int:
+    def write(
+        self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False, fresh: bool = False
+    ) -> int:
         """Write all rows or none, in one transaction; return how many changed something.
 
         Rows with an identity replace what is there, except steps (the first one stays), parts and sources
         (immutable). Appended rows get the next `seq`. With `durable`, the commit also survives a power cut (at
-        GROUP and POWER). Raises LeaseLost, StoreFull, StoreBusy, StoreDamaged.
+        GROUP and POWER). With `fresh`, a step whose item has another at its step in its run, of whatever attempt, is
+        left out. Raises LeaseLost, StoreFull, StoreBusy, StoreDamaged.
         """
         ...
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from milepost.model.rows import (
-    StepRow,
-)
+import pytest
+
+from milepost.errors import LeaseLost
+from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
-from milepost.store.protocol import Store
+from milepost.store.protocol import Fence, Store
 from milepost.testing.sample_rows import (
     DONE,
     FAILED,
     STRANGE_TEXTS,
     digest_of,
+    run_row,
     step_row,
 )
 
@@ -100,6 +102,23 @@ class StepContract:
             troubled = [told.get(status, 0) for status in (ProcessingStatus.WARNING, ProcessingStatus.ERROR, FAILED)]
             assert (good, troubled) == (2 * ended, [ended] * 3)
             assert not told.keys() & {ProcessingStatus.RUNNING, ProcessingStatus.PENDING}
+
+    def test_writes_fresh_steps_only(self, store: Store) -> None:
+        """With `fresh`, an item that has any step at its step in its run gets no other, alone or in one write."""
+        runs = ProcessingStatus.RUNNING
+        assert store.write([step_row("a", status=runs)], fresh=True) == 1
+        assert store.write([step_row("a")], fresh=True) == store.write([step_row("a", attempt=2)], fresh=True) == 0
+        assert store.write([step_row("a", run="run-2")], fresh=True) == 1
+        several = [step_row("a"), step_row("b"), step_row("b", attempt=2), step_row("x" * 3_000), step_row("\ud800")]
+        assert store.write(several, fresh=True) == 3
+        assert store.write(several[3:], fresh=True) == 0
+        assert store.write([several[4], several[3]], fresh=True) == store.write([several[4]], fresh=True) == 0
+        assert store.count_steps("run-1") == {("score", runs): 1, ("score", DONE): 3}
+        store.write([run_row()])
+        assert store.write([step_row("c")], fresh=True, fence=Fence("run-1", 1)) == 1
+        assert store.write([step_row("c", attempt=2)], fresh=True, fence=Fence("run-1", 1)) == 0
+        with pytest.raises(LeaseLost):
+            store.write([step_row("d")], fresh=True, fence=Fence("run-1", 2))
 
     def test_knows_how_far_items_have_come(self, store: Store) -> None:
         """The furthest row of the last attempt, in whatever order the rows were written; many items at once too."""

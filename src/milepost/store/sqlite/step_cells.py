@@ -26,6 +26,10 @@ INSERT = f"{_INTO} VALUES ({_MARKS}) ON CONFLICT DO NOTHING"
 # A step alone, with its fence: one statement is a transaction of its own, at half the cost of BEGIN, INSERT, COMMIT.
 INSERT_FENCED = f"""{_INTO} SELECT {_MARKS} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND epoch = ?)
 ON CONFLICT DO NOTHING"""
+# The same for a step of an item that may have none yet: what it is to have no other of is bound behind its cells.
+INSERT_FRESH = f"""{_INTO} SELECT {_MARKS} WHERE NOT EXISTS (
+    SELECT 1 FROM steps WHERE run = ? AND step = ? AND item = ?)
+ON CONFLICT DO NOTHING"""
 
 Cells = tuple[Cell, ...]
 Found = tuple[int, StepRow | None, bool]  # the seq, None where it cannot be made out, whether it is what was written

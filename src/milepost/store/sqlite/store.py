@@ -21,7 +21,7 @@ from milepost.store.sqlite.columns import Cell, from_text, table, text_cell, to_
 from milepost.store.sqlite.connection import Connections, check_library
 from milepost.store.sqlite.failures import translated
 from milepost.store.sqlite.queries import Batch, fetch, insert, ledger, number, refusal, select
-from milepost.store.sqlite.step_cells import INSERT, INSERT_FENCED, Cells, encode
+from milepost.store.sqlite.step_cells import INSERT, INSERT_FENCED, INSERT_FRESH, Cells, encode
 from milepost.store.sqlite.words import UNKNOWN, Words
 from milepost.store.sqlite.writer import Writer
 
@@ -101,14 +101,20 @@ class SqliteStore:
         """Whether this process committed something since its last commit that survives a power cut."""
         return self._writer.has_unsynced_commits
 
-    def write(self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False) -> int:
-        if len(rows) == 1 and type(rows[0]) is StepRow and not durable and self._write_alone(rows[0], fence):
-            return 1
+    def write(
+        self, rows: Sequence[Row], *, fence: Fence | None = None, durable: bool = False, fresh: bool = False
+    ) -> int:
+        if len(rows) == 1 and type(rows[0]) is StepRow and not durable and not (fresh and fence):
+            if self._write_alone(rows[0], fence, fresh):
+                return 1
+            if fresh:
+                return 0
         groups = by_kind(rows)
         step_rows = cast("list[StepRow]", groups.pop(StepRow, []))
         batches = [_batch(kind, group) for kind, group in groups.items()]
         if step_rows:
-            batches.append((INSERT, self._encode(step_rows)))
+            cells = self._encode(step_rows)
+            batches.append((INSERT_FRESH, [(*each, *each[:3]) for each in cells]) if fresh else (INSERT, cells))
         try:
             changed = self._writer.transact(lambda connection: insert(connection, batches, fence), durable=durable)
         except apsw.ConstraintError as error:
@@ -247,10 +253,12 @@ class SqliteStore:
                 return cast("list[R]", found)
             return select(connection, kind, equal, after=after, limit=limit, newest=newest)
 
-    def _write_alone(self, row: StepRow, fence: Fence | None) -> bool:
+    def _write_alone(self, row: StepRow, fence: Fence | None, fresh: bool) -> bool:
         """Commit one step in one statement; False when it changed nothing, and `write` is to find out why."""
         (cells,) = self._encode([row])
-        if fence is None:
+        if fresh:
+            changed = self._writer.execute(INSERT_FRESH, (*cells, *cells[:3]))
+        elif fence is None:
             changed = self._writer.execute(INSERT, cells)
         else:
             changed = self._writer.execute(INSERT_FENCED, (*cells, text_cell(fence.run), fence.epoch))
