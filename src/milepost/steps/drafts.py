@@ -15,6 +15,7 @@ from milepost.steps.telling import text_of, told
 
 LONGEST_STEP_NAME = 1_000  # characters; steps are few and shared by many documents
 FIELDS = ("doc_id", "step_name", "status", "details", "metrics", "error_message", "timestamp", "attempt")
+_KNOWN = frozenset(FIELDS)
 
 Reported = Mapping[str, object] | tuple[object, ...] | ProcessingStep
 
@@ -67,12 +68,12 @@ def draft(
     if attempt is not None and (not isinstance(attempt, int) or not 1 <= attempt < 2**63):
         raise ValueError(f"attempt counts from 1, so it cannot be {attempt!r:.40}")
     return Draft(
-        str(doc_id),
-        str(step_name),
+        doc_id,  # type: ignore[arg-type]
+        step_name,  # type: ignore[arg-type]
         status_of(status),  # type: ignore[arg-type]
         None if details is None else told(details),
         None if metrics is None else told(metrics),
-        text_of(error_message),
+        None if error_message is None else text_of(error_message),
         SYSTEM.now() if timestamp is None else to_seconds(timestamp),  # type: ignore[arg-type]
         timestamp is not None,
         None if not metrics else _seconds(metrics),
@@ -100,6 +101,12 @@ def drafts(reported: Iterable[Reported]) -> Iterator[Draft]:
 
 
 def _draft_of(each: Reported) -> Draft:
+    if type(each) is dict and each.keys() <= _KNOWN:  # as nearly all are
+        get = each.get
+        return draft(
+            get("doc_id"), get("step_name"), get("status"), get("details"), get("metrics"), get("error_message"),
+            get("timestamp"), get("attempt"),
+        )  # fmt: skip
     if isinstance(each, tuple):
         if len(each) == 2 and isinstance(each[1], ProcessingStep):
             return _of_step(each[0], each[1])
@@ -112,7 +119,7 @@ def _draft_of(each: Reported) -> Draft:
         metadata = each["metadata"]
         step = ProcessingStep.from_dict(each)
         return _of_step(each.get("doc_id") or (isinstance(metadata, Mapping) and metadata.get("doc_id")), step)
-    unknown = each.keys() - set(FIELDS)
+    unknown = each.keys() - _KNOWN
     if unknown:
         raise TypeError(f"a step has no {', '.join(map(repr, sorted(unknown)))}: it has {', '.join(FIELDS)}")
     return draft(*(each.get(name) for name in FIELDS))

@@ -53,6 +53,8 @@ def _committed(ledger: Ledger, run: str, draft: Draft, start: Start | None) -> S
 
 
 def _row(run: str, draft: Draft, standing: Standing | None) -> StepRow:
+    if standing is None and draft.attempt is None:
+        return draft.row(run, 1, 0.0)
     attempt = attempt_for(standing, draft.status) if draft.attempt is None else draft.attempt
     seconds = seconds_since(standing, attempt, draft.at) if draft.status.is_terminal else 0.0
     return draft.row(run, attempt, seconds)
@@ -102,15 +104,20 @@ def record_batch(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> list[Step
 
 
 def _place_all(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> list[StepRow]:
-    standings = {
-        step: ledger.store.standings(run, step, list({each.item for each in group})) for step, group in _by_step(drafts)
-    }
+    standings: dict[str, dict[str, Standing]] = {}
+    is_repeated = False
+    for step, group in _by_step(drafts):
+        items = list({each.item: None for each in group})
+        standings[step] = ledger.store.standings(run, step, items)
+        is_repeated = is_repeated or len(items) < len(group)
     rows = []
     for each in drafts:
         known = standings[each.step]
         standing = known.get(each.item)
         row = _row(run, each, standing)
         rows.append(row)
+        if not is_repeated:
+            continue
         here = Standing(row.attempt, row.status, row.at)
         if standing is None or (here.attempt, here.status.phase) > (standing.attempt, standing.status.phase):
             known[each.item] = here

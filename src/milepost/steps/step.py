@@ -22,9 +22,10 @@ def status_of(status: ProcessingStatus | str) -> ProcessingStatus:
         >>> status_of("SUCCESS")
         <ProcessingStatus.SUCCESS: 'success'>
     """
-    if type(status) is ProcessingStatus:
-        return status
     if isinstance(status, str):
+        found = _STATUSES.get(status)
+        if found is not None:
+            return found
         name = str(status).rpartition(".")[2].strip().lower()
         if name in _STATUSES:
             return _STATUSES[name]

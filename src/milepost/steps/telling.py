@@ -35,7 +35,8 @@ def told(value: object) -> str | None:
     """
     if value is None or (isinstance(value, dict) and not value):
         return None
-    text = _json(plain(value))
+    flat = _flat(value) if type(value) is dict else None
+    text = _json(plain(value) if flat is None else flat)
     if len(text) > LARGEST_BYTES:
         return _json({"left_out": f"{len(text):,} characters of details: keep them in a file and name it here"})
     return text
@@ -78,6 +79,27 @@ def _json(value: object) -> str:
         from json import dumps  # which escapes lone surrogates
 
         return dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _flat(value: dict[str, object]) -> dict[str, object] | None:
+    """What most details are, plain values under names that were met before, without secrets; None for all else."""
+    kept: dict[str, object] = {}
+    for name, one in value.items():
+        if name not in _harmless:
+            return None
+        kind = type(one)
+        if kind is str:
+            one = redact(cast(str, one))
+        elif kind is int:
+            if not _LEAST <= cast(int, one) <= _MOST:
+                return None
+        elif kind is float:
+            if not math.isfinite(cast(float, one)):
+                return None
+        elif one is not None and kind is not bool:
+            return None
+        kept[name] = one
+    return kept
 
 
 class _Telling:
@@ -174,6 +196,6 @@ def _bare(value: int | float | str) -> int | float | str:
 def _is_secret(name: str, value: object) -> bool:
     if names_a_secret(name):
         return is_secret(name, value)
-    if len(_harmless) < _MOST_NAMES and len(name) < 100:
+    if len(_harmless) < _MOST_NAMES and len(name) < 100 and redact(name) == name:
         _harmless.add(name)
     return False

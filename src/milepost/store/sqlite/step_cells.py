@@ -46,17 +46,12 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
     if row.details is not None or row.metrics is not None:
         said = (*said, row.details, row.metrics)
     sealed = row_digest(said)
-    if (
-        item.isascii()
-        and len(item) <= LONGEST_ITEM
-        and len(said) == 12
-        and attempt == 1
-        and address is None
-        and error is None
-    ):
+    if item.isascii() and len(item) <= LONGEST_ITEM and attempt == 1 and address is None and error is None:
         return (  # as nearly all are
             numbers[run], numbers[step], item, 1, code, numbers[key], digest, sealed,
-            seconds if seconds == seconds else "nan", at if at == at else "nan", None, None, result, None, None, None,
+            seconds if seconds == seconds else "nan", at if at == at else "nan", None, None, result, None,
+            None if row.details is None else text_cell(row.details),
+            None if row.metrics is None else text_cell(row.metrics),
         )  # fmt: skip
     item_cell, long_item = item_cells(item)
     return (
