@@ -14,7 +14,7 @@ JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test lint types check-format format torture bench lock clean strace
+.PHONY: help demo test lint types check-format format torture bench lock clean strace pdfs
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ help:  ## say what there is
 demo: $(VENV)/demo.stamp  ## install with the demo's data, run it, kill it, continue it (about a minute)
 	@$(BIN)/milepost demo --folder "$(FOLDER)"
 
-test: lint strace  ## format, lint, strict types, floors, and the fast tests (under 5 minutes; JOBS=2 at once)
+test: lint strace pdfs  ## format, lint, strict types, floors, and the fast tests (under 5 minutes; JOBS=2 at once)
 	@echo "tests: pytest"
 	@$(PYTEST) -m "not torture" -n $(JOBS) --dist loadgroup $(ARGS)
 
@@ -72,3 +72,7 @@ $(VENV)/dev.stamp: $(VENV)/python.stamp requirements/dev.txt pyproject.toml
 # The crash tests stop a process at its n-th system call, which needs strace.
 strace:
 	@command -v strace > /dev/null || .ci/strace
+
+# The job of tests/jobs reads real PDFs.
+pdfs:
+	@.ci/pdfs
