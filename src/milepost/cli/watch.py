@@ -21,7 +21,7 @@ from milepost.kernel.workspace import Workspace
 if TYPE_CHECKING:
     from milepost.alerts import AlertSettings, Watcher
     from milepost.alerts.conditions import HealthNow
-    from milepost.model.alerting import Change
+    from milepost.views.alerts import AlertView
 
 ALERTS_FIRE = 10  # exit code of --once
 DELIVERY_SECONDS = 30.0  # how long --once waits for messages under way: three tries of each channel
@@ -59,17 +59,13 @@ def watch_command(run: str | None, rules: str | None, interval: float | None, on
 def _look_once(watcher: Watcher, settings: AlertSettings) -> int:
     from milepost.views.alerts import changed, firing_now
 
-    changes = watcher.look()
+    changes = changed(watcher.look(), settings.rules)
     watcher.close(DELIVERY_SECONDS)
     firing = firing_now(watcher)
     if options().json:
-        show_json({"firing": firing, "changes": changed(changes, settings.rules)})
+        show_json({"firing": firing, "changes": changes})
     else:
-        _print(changes, settings)
-        told = {(change.rule, change.subject) for change in changes}
-        from milepost.terminal.alerts import alert_line
-
-        show([alert_line(alert, screen()) for alert in firing if (alert.rule, alert.subject) not in told])
+        _print([alert for alert in firing if alert not in changes] + changes)
         if not firing:
             show(["no alert fires"])
     return ALERTS_FIRE if firing else 0
@@ -77,14 +73,21 @@ def _look_once(watcher: Watcher, settings: AlertSettings) -> int:
 
 def _look_on(watcher: Watcher, settings: AlertSettings, seconds: float) -> int:
     """Look until a signal comes. What the signal breaks off is looked at again by the next watcher."""
+    from milepost.terminal.alerts import watching_line
+    from milepost.views.alerts import changed, firing_now
+
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        changes = watcher.look()
-        _begin(watcher, settings, seconds)
+        changes = changed(watcher.look(), settings.rules)
+        if not options().json:
+            names = [rule.name for rule in settings.rules]
+            show([watching_line(names, seconds, is_owner=watcher.is_owner, screen=screen())])
+            sys.stdout.flush()
+        _print([alert for alert in firing_now(watcher) if alert not in changes])  # since before this look
         while True:
-            _print(changes, settings)
+            _print(changes)
             time.sleep(seconds)
-            changes = watcher.look()
+            changes = changed(watcher.look(), settings.rules)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Cancelled as stopped:
@@ -94,28 +97,14 @@ def _look_on(watcher: Watcher, settings: AlertSettings, seconds: float) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _begin(watcher: Watcher, settings: AlertSettings, seconds: float) -> None:
-    """Say what is watched, and what fired before this look."""
-    if options().json:
-        return
-    from milepost.terminal.alerts import watching_line
-
-    names = [rule.name for rule in settings.rules]
-    show([watching_line(names, seconds, is_owner=watcher.is_owner, screen=screen())])
-    sys.stdout.flush()
-
-
-def _print(changes: list[Change], settings: AlertSettings) -> None:
-    if not changes:
-        return
+def _print(alerts: list[AlertView]) -> None:
+    """A line for each, at once."""
     from milepost.terminal.alerts import alert_line
-    from milepost.views.alerts import changed
 
-    seen = changed(changes, settings.rules)
     if options().json:
-        show([msgspec.json.encode(alert).decode() for alert in seen])
+        show([msgspec.json.encode(alert).decode() for alert in alerts])
     else:
-        show([alert_line(alert, screen()) for alert in seen])
+        show([alert_line(alert, screen()) for alert in alerts])
     sys.stdout.flush()
 
 
