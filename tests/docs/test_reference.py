@@ -12,8 +12,11 @@ import milepost
 from milepost import errors
 from milepost.cli.main import COMMANDS, Commands
 from milepost.config import ProcessingConfig
+from milepost.model.stage_config import StageSpec, SubstageSpec
 from milepost.model.status import ProcessingStatus, RunState, StageState
+from milepost.process.comparison import ScenarioComparison
 from milepost.process.definition import Process
+from milepost.process.scenarios import Scenarios
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src" / "milepost").rglob("*.py")}
@@ -70,6 +73,19 @@ def test_every_member_of_a_handle(handle):
     """What user code can call while it works."""
     members = {name for name in dir(handle("x")) if not name.startswith("_")}
     assert [name for name in members if not is_named(name)] == []
+
+
+@pytest.mark.parametrize("kind", [milepost.ProcessManager, milepost.ProcessStageHandler, Scenarios, ScenarioComparison])
+def test_every_member_of(kind):
+    """What a program that calls its stages itself can ask of them, and of scenarios."""
+    members = {name for one in kind.__mro__ if one.__module__.startswith("milepost.") for name in vars(one)}
+    assert [name for name in sorted(members) if not name.startswith("_") and not is_named(name)] == []
+
+
+def test_every_field_of_a_stage_in_a_config():
+    """What CONFIG["stages"] may say of a stage and of a substage."""
+    fields = {*StageSpec.__struct_fields__, *SubstageSpec.__struct_fields__} - {"name"}
+    assert [name for name in sorted(fields) if not is_named(name)] == []
 
 
 def test_every_setting():
