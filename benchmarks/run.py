@@ -1,6 +1,6 @@
 """Measure everything in one run, print it as a table, and keep the raw figures under benchmarks/results/.
 
-python benchmarks/run.py [shell process parallel ledger steps objects fingerprints compare]
+python benchmarks/run.py [shell process parallel ledger steps health objects fingerprints compare]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOMS = ("shell", "process", "parallel", "ledger", "steps", "objects", "fingerprints", "compare")
+ROOMS = ("shell", "process", "parallel", "ledger", "steps", "health", "objects", "fingerprints", "compare")
 RESULTS = Path(__file__).parent / "results"
 
 

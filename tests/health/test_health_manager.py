@@ -1,5 +1,6 @@
 """Checks by name: time-outs, answers that hold for a while, what is critical, and what flaps."""
 
+import gc
 import os
 import threading
 from datetime import UTC, datetime, timedelta
@@ -92,6 +93,27 @@ def test_each_check_has_a_daemon_thread_of_its_own(manager):
     manager.perform_health_check()
     assert 2 == len(set(seen))
     assert all(thread.daemon and thread is not threading.main_thread() for thread in seen)
+
+
+def threads_of_checks():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("milepost-health-")]
+
+
+@pytest.mark.parametrize("end", [HealthCheckManager.close, lambda manager: None], ids=["closed", "forgotten"])
+def test_threads_are_used_again_and_let_go(workspace, clock, end):
+    """When the manager is closed, and also when it is only forgotten."""
+    before = set(threads_of_checks())
+    manager = HealthCheckManager(workspace=workspace, clock=clock)
+    for _ in range(3):
+        manager.perform_health_check()
+    begun = set(threads_of_checks()) - before
+    assert len(manager.names) + 1 == len(begun)  # and one for what earlier looks found
+    end(manager)
+    del manager
+    gc.collect()
+    for thread in begun:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in begun)
 
 
 @pytest.mark.parametrize(

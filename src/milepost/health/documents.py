@@ -17,7 +17,7 @@ from milepost.store.protocol import Store
 
 ERRORS = (ProcessingStatus.ERROR, ProcessingStatus.FAILED)
 WARNINGS = (ProcessingStatus.WARNING,)
-SAMPLED = 500  # the last attempts, from which documents and times are told
+SAMPLED = 300  # the last attempts, from which documents and times are told
 _TEXT_CHARACTERS = 120
 
 Outcomes = Mapping[ProcessingStatus, int]

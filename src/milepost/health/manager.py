@@ -111,7 +111,8 @@ class HealthCheckManager:
         return self._report([check for check in self._checks.values() if check.is_about_readiness], is_damped=False)
 
     def close(self) -> None:
-        """Close what was opened to look; a later check opens it again."""
+        """Close what was opened to look and let the threads go; a later check begins anew."""
+        self._asking.close()
         self._ground.close()
 
     def _report(self, checks: Sequence[Check], *, is_damped: bool) -> HealthReport:
@@ -127,7 +128,7 @@ class HealthCheckManager:
             self._keep(self._history.save)
         return _report_of(results, at)
 
-    def _begin(self, check: Check) -> Question[object]:
+    def _begin(self, check: Check) -> Question:
         return self._asking.begin(check.name, check.ask, timeout=check.timeout)
 
     def _known(self, check: Check) -> CheckResult | None:
@@ -137,7 +138,7 @@ class HealthCheckManager:
             return None
         return msgspec.structs.replace(cached.result, is_cached=True)
 
-    def _result(self, check: Check, question: Question[object], at: float, *, is_damped: bool) -> CheckResult:
+    def _result(self, check: Check, question: Question, at: float, *, is_damped: bool) -> CheckResult:
         has_answered = question.wait()
         finding = _finding(question) if has_answered else _hangs(question)
         status = finding.status
@@ -165,11 +166,11 @@ class HealthCheckManager:
             self._asking.begin(HISTORY, lambda: call(folder), timeout=HISTORY_SECONDS).wait()
 
 
-def _finding(question: Question[object]) -> Finding:
+def _finding(question: Question) -> Finding:
     return finding_of(question.answer) if question.error is None else finding_of_error(question.error)
 
 
-def _hangs(question: Question[object]) -> Finding:
+def _hangs(question: Question) -> Finding:
     text = f"no answer for {duration(question.waited_seconds)}; it is not asked again until it has answered"
     return Finding(HealthStatus.UNKNOWN, text)
 
