@@ -19,6 +19,7 @@ from milepost.model.redaction import redact
 from milepost.model.rows import EventRow, SessionRow
 from milepost.model.stage_config import LONGEST_NAME, is_name
 from milepost.model.status import RunState
+from milepost.model.text import counted
 from milepost.process.loops.before import Before
 from milepost.process.loops.deaths import lost_attempts
 from milepost.process.loops.flight import Flight, forget
@@ -274,7 +275,7 @@ class LoopRun:
     def _summary(self) -> str:
         found = f", {self.found:,} were done before" if self.found else ""
         failed = f", {self.failed:,} failed: milepost show {self.name}" if self.failed else ""
-        return f"{self.process} {self.name} {self._state}: {self.done:,} items done{found}{failed}"
+        return f"{self.process} {self.name} {self._state}: {counted(self.done, 'item')} done{found}{failed}"
 
     def _close_workspace(self) -> None:
         if self._owned:
