@@ -58,7 +58,7 @@ class RunUnderway:
         scenario: str | None = None,
         project: str | None = None,
     ) -> RunUnderway:
-        """A new run of this process. `scenario`: whose decisions it was asked for; `project`: whose scenarios it shows."""
+        """A new run of this process. `scenario`: the decisions it was asked for; `project`: of which manager."""
         fresh = fresh_run(process, run_id=run_id, scenario=scenario, project=project)
         return cls(workspace, claim_run(workspace, fresh, new=True))
 

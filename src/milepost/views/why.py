@@ -8,6 +8,7 @@ from milepost.model.folding import fold_stages
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import PartsRow, RunRow, SourceRow, StageRow
 from milepost.model.status import RunState, StageState
+from milepost.process.loops.program import LOOP
 from milepost.store.protocol import Store
 from milepost.views.view import View
 
@@ -41,16 +42,16 @@ def why_stages(store: Store, run: RunRow, stage: str | None = None) -> list[Stag
         raise InvalidDataError(
             f"run {run.name!r} has no stage {stage!r}.{did_you_mean(stage, [row.stage for row in rows])}"
         )
-    return [_why(store, row) for row in chosen]
+    return [_why(store, run, row) for row in chosen]
 
 
-def _why(store: Store, row: StageRow) -> StageWhy:
+def _why(store: Store, run: RunRow, row: StageRow) -> StageWhy:
     before = _before(store, row) if row.key and row.state is not StageState.REUSED else None
     changes = _changes(store, before.key or "", row.key or "") if before else []
     return StageWhy(
         stage=row.stage,
         state=row.state,
-        reason=row.reason,
+        reason=row.reason or _unsaid(run, row),
         key=row.key,
         reused_from=_name(store, row.reused_from),
         compared_with=_name(store, before.run) if before else None,
@@ -59,6 +60,15 @@ def _why(store: Store, row: StageRow) -> StageWhy:
             for change in changes
         ),
     )
+
+
+def _unsaid(run: RunRow, row: StageRow) -> str:
+    """What is true of a stage of which no reason was recorded."""
+    if row.state is StageState.PENDING:
+        return "it has not begun"
+    if run.decisions_hash not in ("", LOOP):
+        return ""
+    return "its program carries it out by hand: it runs whenever the program calls it, and nothing of it is reused"
 
 
 def _before(store: Store, row: StageRow) -> StageRow | None:

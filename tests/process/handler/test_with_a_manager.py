@@ -167,3 +167,38 @@ def test_scenarios_of_a_manager_show_what_the_handlers_runs_came_to(handler, man
     assert ["Process 1", "Process 2"] == [workspace.store.get(RunRow, name=item["run"]).process for item in found]
     assert {} == other.compare_scenarios(["at most 1"]).metrics
     other.close()
+
+
+class Counts(ProcessManager):
+    def _compute_stage(self, stage):
+        return {"rows": [1, 2], "metrics": {"rows": 2}} if stage == 1 else None
+
+
+def test_what_a_computation_said_of_its_stage_stays_when_the_program_completes_it(workspace):
+    """Its reason and its metrics, whether the program hands on what it got or something else."""
+    with Counts(None, "calls", workspace=workspace) as manager:
+        handler = ProcessStageHandler(manager, CONFIG)
+        handler.initialize_process("My Process")
+        handler.start_stage("loading")
+        handler.complete_stage("loading", result_data=manager.get_stage_data("loading"))
+        assert {"rows": [1, 2], "metrics": {"rows": 2}} == handler.stages["loading"]["result_data"]
+        handler.start_stage("processing")
+        manager.get_stage_data("processing")
+        handler.complete_stage("processing", result_data={"metrics": {"kept": 1}})
+        row = handler.underway.stages["loading"]
+        assert ("never run before", '{"rows":2}') == (row.reason, row.metrics)
+        handler.close()
+
+
+def test_a_result_made_before_its_decisions_changed_is_outdated_after_a_restart_too(workspace):
+    """The program that goes on is told so, as the one that changed them would have been."""
+    with ProcessManager(None, "calls", workspace=workspace) as manager, ProcessStageHandler(manager, CONFIG) as handler:
+        process = handler.initialize_process("My Process")
+        for stage in ("loading", "processing"):
+            handler.start_stage(stage)
+            handler.complete_stage(stage, result_data=[stage])
+        manager.make_decisions("processing", {"limit": 3})
+    with ProcessManager(None, "calls", workspace=workspace) as later:
+        ProcessStageHandler.open_process(process, later, CONFIG).close()
+        assert ["loading"] == later.get_stage_data("loading")["results"]
+        assert "made before processing.limit changed" in later.get_stage_data("processing")["error"]

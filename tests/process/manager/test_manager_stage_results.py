@@ -239,6 +239,33 @@ def test_a_given_result_stands(made):
     assert manager.get_stage_data(2)["results"]["many"] == 1
 
 
+def test_a_given_result_is_computed_anew_when_its_decisions_change(made):
+    """It was made under others; back under these it stands again. A later stage's decisions do not concern it."""
+    manager = made(Custom, [1])
+    manager.make_decisions(1, {"a": 1})
+    manager.set_result(1, [7, 8])
+    manager.record_decisions(2, {"b": 1})
+    assert manager.get_stage_data(1)["results"] == [7, 8]
+    manager.make_decisions(1, {"a": 2})
+    assert manager.get_stage_data(1)["results"] != [7, 8]
+    assert manager.get_stage_data(2)["results"]["many"] == 1
+    manager.make_decisions(1, {"a": 1})
+    assert manager.get_stage_data(1)["results"] == [7, 8]
+
+
+def test_a_given_result_that_nothing_computes_is_an_error_when_its_decisions_change(made):
+    """Neither what was made under other decisions nor an empty success is given; the error says what changed."""
+    manager = made()
+    manager.make_decisions(1, {"a": 1})
+    manager.set_result(2, [7, 8])
+    manager.make_decisions(1, {"a": 2, "b": 3})
+    data = manager.get_stage_data(2)
+    assert (data["status"], data["results"]) == ("error", [])
+    assert "made before 1.a, 1.b changed: start stage '2' again" in data["error"]
+    manager.set_result(2, [9])
+    assert manager.get_stage_data(2)["results"] == [9]
+
+
 def test_missing_decisions_are_misuse(made):
     """They are raised, not a status."""
     manager = made(Custom, [1])

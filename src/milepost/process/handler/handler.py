@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from milepost.errors import Cancelled
@@ -11,14 +12,14 @@ from milepost.kernel.workspace import Workspace
 from milepost.model import stage_events as facts
 from milepost.model import stage_rules, stage_summary
 from milepost.model.decision import MISSING, Choice, DecisionPoint
-from milepost.model.metrics import metrics_of
+from milepost.model.metrics import load_metrics, metrics_of
 from milepost.model.redaction import register_secrets_in
 from milepost.model.status import RunState, StageState
 from milepost.process.handler.block import StageBlock
 from milepost.process.handler.journal import Journal
 from milepost.process.handler.keeping import DecisionKeeper, StageDict, StageName, harmless, plain
 from milepost.process.handler.opening import known_process, new_process
-from milepost.process.handler.results import error_of, store_result
+from milepost.process.handler.results import as_result, error_of, store_result
 from milepost.process.handler.substages import SubstageCalls
 from milepost.process.recording import decision_row
 
@@ -131,11 +132,13 @@ class ProcessStageHandler(SubstageCalls):
             if not success:
                 return self._fail(machine.find(stage_name).name, result_data, at)
             standing = stage_rules.check_complete(machine, stage_name)
+            result_data = as_result(result_data)
+            reported = load_metrics(self._open_journal().underway.stages[standing.name].metrics)
             done = facts.StageCompleted(
                 stage=standing.name,
                 at=at,
                 unfinished=tuple(standing.under_way()),
-                metrics=metrics_of(result_data),
+                metrics=reported | metrics_of(result_data),
                 **store_result(self._objects, result_data),
             )
             self._happen([done])
@@ -255,6 +258,8 @@ class ProcessStageHandler(SubstageCalls):
             if self.process_manager is not None:
                 self.process_manager.attach(journal.underway, load=True)
                 for standing in journal.machine.stages.values():
-                    if standing.document["status"] == "completed":
-                        self.process_manager.set_result(standing.name, standing.document["result_data"])
+                    document, ended = standing.document, standing.document["completed_at"]
+                    if document["status"] == "completed" and isinstance(ended, datetime):
+                        made = ended.timestamp()
+                        self.process_manager.set_result(standing.name, document["result_data"], made=made)
             return self

@@ -49,8 +49,8 @@ class DecisionKeeper(Protocol):
     ) -> None:
         """Record decisions of a stage."""
 
-    def set_result(self, stage: StageName, result: object) -> None:
-        """This is the stage's result."""
+    def set_result(self, stage: StageName, result: object, *, made: float | None = None) -> None:
+        """This is the stage's result; `made`: when it was."""
 
     def drop_result(self, stage: StageName) -> None:
         """The stage has no result any more."""

@@ -21,6 +21,13 @@ class Left(TypedDict, total=False):
     result: object
 
 
+def as_result(result: object) -> object:
+    """What a program says is its result; of what `get_stage_data` gave, the value as it was computed."""
+    from milepost.process.manager.stage_data import StageData
+
+    return result.value if isinstance(result, StageData) and result.exception is None else result
+
+
 def store_result(objects: Objects, result: object) -> Left:
     """The result as one object. What no codec can hold, and what the disk refuses, stays in this process."""
     if result is None:

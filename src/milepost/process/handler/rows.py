@@ -31,12 +31,14 @@ def stage_fields(standing: StageStanding, fact: facts.Fact | None = None) -> dic
     """How the stage's row changes. `fact`: what happened last."""
     fields: dict[str, object] = {
         "state": standing.state,
-        "reason": _reason(standing),
         "attempts": standing.attempt,
         "progress": standing.progress,
         "message": standing.message,
         "error": standing.document["error_message"],
     }
+    reason = _reason(standing)
+    if reason or fact is None or isinstance(fact, facts.StageStarted):
+        fields["reason"] = reason  # else it stays what a computation of this stage has said
     if standing.spec.loop:
         fields |= {
             "items_total": standing.items_total,

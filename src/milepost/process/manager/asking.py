@@ -53,9 +53,16 @@ class Asking:
 
     def result(self, owner: object, stage: StageId, outer: Computation | None, *, way: Way) -> Outcome:
         """The same, for `outer`, unseen."""
-        given = self._inside.given.get(stage)
-        if given is not None and way is not Way.AGAIN:
-            return given
+        given = self._inside.given.get(stage) if way is not Way.AGAIN else None
+        if given is None:
+            return self._carried_out(owner, stage, outer, way)
+        changed = given.changed(outer.snapshot if outer is not None else self._inside.snapshot())
+        if not changed:
+            return given.outcome
+        outcome = self._carried_out(owner, stage, outer, way)
+        return given.outdated(changed, self._inside.names) if self._is_nothing(outcome) else outcome
+
+    def _carried_out(self, owner: object, stage: StageId, outer: Computation | None, way: Way) -> Outcome:
         self._refuse_unknown(stage)
         self._inside.points.require(self._inside.decided, stage)
         while True:
@@ -70,6 +77,12 @@ class Asking:
                     outer.waits_for.discard(one)
             if one.outcome is not None:
                 return one.outcome
+
+    def _is_nothing(self, outcome: Outcome) -> bool:
+        """Whether a computation has nothing to say of its stage: it returned None."""
+        if outcome.exception is not None or outcome.address is None:
+            return outcome.exception is None and outcome.value is None
+        return outcome.address == self._inside.hold.workspace.objects.put(None).address
 
     def _refuse_unknown(self, stage: StageId) -> None:
         names = self._inside.names.declared

@@ -5,9 +5,20 @@ from __future__ import annotations
 from milepost.kernel.warning import warn
 from milepost.model.rows import DecisionRow
 from milepost.process.manager.deciding import Decided, DecisionPoints
-from milepost.process.manager.naming import StageId
+from milepost.process.manager.naming import StageId, StageNames
 from milepost.process.recording import read_value
 from milepost.process.underway import RunUnderway
+
+
+def changed_since(run: RunUnderway, at: float, names: StageNames) -> set[tuple[StageId, str]]:
+    """The decisions of which the run's rows say something else now than they did at that time."""
+    before: dict[tuple[str, str], object] = {}
+    now: dict[tuple[str, str], object] = {}
+    for row in run.store.rows(DecisionRow, run=run.id):
+        said = now[row.stage, row.name] = None if row.source == "removed" else (row.value, row.address)
+        if row.at <= at:
+            before[row.stage, row.name] = said
+    return {(names.id_of(stage), name) for (stage, name), said in now.items() if before.get((stage, name)) != said}
 
 
 def recorded_choices(run: RunUnderway, points: DecisionPoints) -> Decided:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from milepost.errors import ProcessManagementError
 from milepost.kernel.workspace import Workspace
 from milepost.process.manager.asking import Way
-from milepost.process.manager.attaching import recorded_choices
+from milepost.process.manager.attaching import changed_since, recorded_choices
 from milepost.process.manager.computation import under_way
 from milepost.process.manager.decision_calls import DecisionCalls, StageAddress
+from milepost.process.manager.given import Given
 from milepost.process.manager.inside import Inside
-from milepost.process.manager.naming import StageId
+from milepost.process.manager.naming import StageId, is_until
 from milepost.process.manager.observing import active, observe
 from milepost.process.manager.scenario_calls import ScenarioCalls
 from milepost.process.manager.stage_data import Outcome, StageData
@@ -98,15 +99,20 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
         """Compute one stage: override it. Here nothing comes out, and counts anew when a decision up to it changes."""
         decided = self.current_decisions
         for one in decided:
-            if _is_until(self._inside.names.id_of(one), stage):
+            if is_until(self._inside.names.id_of(one), stage):
                 decided[one].copy()
 
-    def set_result(self, stage: StageAddress, result: object) -> None:
-        """Let this be what `get_stage_data(stage)` gives, until `drop_result` or another of it."""
+    def set_result(self, stage: StageAddress, result: object, *, made: float | None = None) -> None:
+        """Let this be what `get_stage_data(stage)` gives, until `drop_result`, another, or a decision up to it changes.
+
+        `made`: when it was, in epoch seconds, where decisions may have changed since.
+        """
         inside = self._inside
         found = inside.names.id_of(stage)
         text = inside.names.text_of(found)
-        inside.given[found] = inside.latest[found] = inside.results.given(self, text, result)
+        outcome = inside.latest[found] = inside.results.given(self, text, result)
+        since = set() if made is None else changed_since(inside.synced(self), made, inside.names)
+        inside.given[found] = Given.now(outcome, found, inside.snapshot(), since)
 
     def drop_result(self, stage: StageAddress) -> None:
         """Forget what `set_result` was given: the stage is computed or found again."""
@@ -195,9 +201,3 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
             return ()  # what a computation takes of it counts by itself
         own = {name: value for name, value in vars(self).items() if name != "_inside"}
         return own, self.decisions()
-
-
-def _is_until(one: StageId, stage: StageId) -> bool:
-    if isinstance(one, int) and isinstance(stage, int):
-        return one <= stage
-    return one == stage

@@ -10,6 +10,7 @@ from milepost.kernel.clock import SYSTEM
 from milepost.kernel.workspace import Workspace
 from milepost.process.inputs import FileDigests
 from milepost.process.manager.deciding import Decided, DecisionPoints
+from milepost.process.manager.given import Given
 from milepost.process.manager.holding import Named, RunHold
 from milepost.process.manager.naming import StageId, StageNames
 from milepost.process.manager.snapshot import Snapshot
@@ -28,7 +29,7 @@ class Inside:
         self.points = DecisionPoints(self.names)
         self.decided = Decided()
         self.hold = RunHold(process, workspace)
-        self.given: dict[StageId, Outcome] = {}  # results that complete_stage was given
+        self.given: dict[StageId, Given] = {}  # results that complete_stage was given
         self.latest: dict[StageId, Outcome] = {}
         self.uncached: set[StageId] = set()
         self.lock = threading.RLock()

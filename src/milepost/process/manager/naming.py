@@ -68,6 +68,13 @@ class StageNames:
         return frozenset(self._numbers)
 
 
+def is_until(one: StageId, stage: StageId) -> bool:
+    """Whether a stage is this one, or comes before it by its number."""
+    if isinstance(one, int) and isinstance(stage, int):
+        return one <= stage
+    return one == stage
+
+
 def unknown_stage(names: StageNames, stage: StageId, known: Iterable[StageId]) -> InvalidDataError:
     """The refusal of a decision for a stage that does not exist."""
     texts = sorted((names.text_of(one) for one in known), key=lambda text: (len(text), text))

@@ -79,15 +79,13 @@ class ScenarioCalls:
         """
         inside = self._inside
         found = self._scenarios().get(scenario)
-        after, before, given = self._decided_by(found), inside.decided, dict(inside.given)
-        inside.given.clear()
+        after, before = self._decided_by(found), inside.decided
         with inside.hold.aside(found.name):
             try:
                 inside.decide(self, after, _as_chosen(after), None)
                 return {stage: self.get_stage_data(stage) for stage in stages}  # type: ignore[attr-defined]
             finally:
                 inside.let_hold(before)
-                inside.given.update(given)
 
     def _scenarios(self) -> Scenarios:
         from milepost.process.scenarios import Scenarios

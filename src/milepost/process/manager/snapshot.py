@@ -24,6 +24,7 @@ class Snapshot:
         self.decisions = decisions
         self.defaults = defaults
         self._digests: dict[str, str] = {}
+        self._marks: dict[tuple[StageId, str], str] | None = None
 
     def digest(self, path: str, content: Callable[[str], str]) -> str:
         """The digest of what a path names, "" when it is absent. A file counts by its content, looked at each time."""
@@ -42,6 +43,13 @@ class Snapshot:
                 return found
         self._digests[path] = found
         return found
+
+    def marks(self) -> Mapping[tuple[StageId, str], str]:
+        """A digest of each decision; a file counts by its path."""
+        if self._marks is None:
+            pairs = ((stage, name, value) for stage, values in self.decisions.items() for name, value in values.items())
+            self._marks = {(stage, name): digest(value).hex() for stage, name, value in pairs}
+        return self._marks
 
     def text(self, path: str) -> str | None:
         """What a path names as `why` shows it."""
