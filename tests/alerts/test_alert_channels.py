@@ -78,6 +78,18 @@ def test_a_command_that_does_not_read_is_no_failure() -> None:
     command("-c", "pass").send(notice(text="x" * 100_000))
 
 
+def test_what_a_command_leaves_in_the_background_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A notifier that forks and ends has done its work, though its child still holds the files it was given."""
+    program = (
+        "import os, sys, time\n"
+        "child = os.fork()\n"
+        "if child: open(sys.argv[1], 'w').write(str(child))\n"
+        "else: time.sleep(600)"
+    )
+    command("-c", program, str(tmp_path / "pid"), timeout_seconds=60.0).send(notice())
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
 def test_a_log_file_gets_a_line_each_and_is_ours_alone(tmp_path: Path) -> None:
     """JSON lines, 0600."""
     path = tmp_path / "alerts.jsonl"

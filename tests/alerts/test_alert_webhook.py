@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 import socket
+import threading
 from typing import Any
 
 import pytest
-from alert_servers import CERTIFICATE, Hook, notice
+from alert_servers import CERTIFICATE, Hook, notice, server_context
 
 from milepost.alerts.channels import ChannelDown
 from milepost.alerts.channels.addresses import refusal_of, resolve
@@ -139,17 +141,40 @@ def test_an_answer_that_is_no_success_is_a_failure_without_the_path(hook: Hook) 
     assert "canary" not in str(caught.value)
 
 
-def test_a_server_that_trickles_is_left_at_the_deadline(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time is for all of it: bytes that come one by one do not stretch it."""
-    monkeypatch.setattr("milepost.alerts.channels.webhook.TIMEOUT_SECONDS", 0.5)
-    listener = socket.create_server(("127.0.0.1", 0))
-    try:
+@pytest.mark.parametrize("handshakes", [False, True], ids=["silent", "byte by byte"])
+def test_a_server_that_trickles_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch, handshakes: bool) -> None:
+    """The time is for all of it: neither silence at the handshake nor an answer without end stretches it."""
+    monkeypatch.setattr("milepost.alerts.channels.webhook.TIMEOUT_SECONDS", 1.0)
+    over = threading.Event()
+
+    def trickle() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            if handshakes:
+                with server_context().wrap_socket(connection, server_side=True) as secure:
+                    secure.send(b"HTTP/1.1 200 OK\r\nX: ")
+                    while not over.wait(0.02):
+                        secure.send(b"x")
+            over.wait(60)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=trickle)
+        server.start()
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
-        silent = WebhookChannel(name="hook", url=url, allow_private=True, ca_file=str(CERTIFICATE))
-        with pytest.raises(ChannelDown, match=r"no answer within 0\.5 s"):
-            silent.send(notice())
-    finally:
-        listener.close()
+        slow = WebhookChannel(name="hook", url=url, allow_private=True, ca_file=str(CERTIFICATE))
+        with pytest.raises(ChannelDown, match=r"no answer within 1 s"):
+            slow.send(notice())
+        over.set()
+        server.join()
+
+
+def test_a_resolver_that_hangs_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can break it off, so it is left behind."""
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **more: answer.wait(60) and [])
+    with pytest.raises(ChannelDown, match=r"the name hook\.test was not resolved within 0\.1 s"):
+        resolve("hook.test", 443, allow_private=False, timeout_seconds=0.1)
+    answer.set()
 
 
 def test_a_port_where_nobody_listens_is_a_failure() -> None:

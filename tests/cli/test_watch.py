@@ -184,6 +184,18 @@ def test_once_tells_what_fires_by_its_exit_code(milepost: Command, recorded: str
     assert [(alert["rule"], alert["subject"]) for alert in document["firing"]] == [("interrupted", recorded)]
 
 
+def test_health_is_asked_for_rules_that_are_on_it(milepost: Command, recorded: str, folder: Path) -> None:
+    """The same health as `milepost health`, with its issues in the alert."""
+    (folder / "alerts.toml").write_text("[alerts.rule.ill]\non = 'health'\nat = 'warning'\n")
+    for _ in range(3):  # health waits for three looks in a row before it goes down
+        seen = milepost("watch", "--once", "--rules", "alerts.toml")
+    status = json.loads(milepost("health", "--json").stdout)["status"]
+    assert status != "healthy"
+    assert seen.returncode == 10
+    assert f"health is {status}" in seen.stdout
+    assert seen.stderr == ""
+
+
 def test_a_second_watcher_looks_on_and_takes_over(
     folder: Path, shell: Callable[..., Shell], begun: Callable[..., Shell]
 ) -> None:
@@ -195,12 +207,13 @@ def test_a_second_watcher_looks_on_and_takes_over(
     second = shell(*watch, "--json")
     run.end(signal.SIGKILL)
     second.await_text('"state":"firing"')
+    _await(lambda: _is_settled(folder))
     first.end(signal.SIGKILL)
     shell("resume").wait()
     second.await_text('"state":"resolved"')
     assert second.end(signal.SIGTERM) == 143
     assert [json.loads(line)["state"] for line in second.said.splitlines()] == ["firing", "resolved"]
-    _await(lambda: len(called(folder)) == 2)
+    assert [document["state"] for document in called(folder)] == ["firing", "resolved"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import Annotated
+import tempfile
+from typing import IO, Annotated
 
 import msgspec
 
@@ -14,6 +15,7 @@ from milepost.alerts.channels.channel import TIMEOUT_SECONDS, Channel, ChannelDo
 from milepost.alerts.notice import Notice, clean
 from milepost.model.refusal import refusal_text
 
+MOST_READ = 4096  # bytes
 MOST_SAID = 300  # characters of what a failed command said
 
 
@@ -29,35 +31,32 @@ class CommandChannel(Channel, frozen=True, kw_only=True, tag="command"):
             raise self.refuse("command", "an argument holds a NUL character")
 
     def send(self, notice: Notice) -> None:
-        """Run it in a session of its own, so that Ctrl-C in the watcher's terminal does not reach it."""
+        """Run it in a session of its own, so that Ctrl-C in the watcher's terminal does not reach it.
+
+        It reads and writes files, not pipes: what it leaves behind in the background keeps nobody waiting.
+        """
+        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+            told.write(notice.body() + b"\n")
+            told.seek(0)
+            code = self._run(told, said)
+            if code != 0:
+                said.seek(0)
+                words = clean(said.read(MOST_READ).decode("utf-8", "replace").strip(), MOST_SAID)
+                raise ChannelDown(f"{self.command[0]} ended with exit code {code}: {words}")
+
+    def _run(self, told: IO[bytes], said: IO[bytes]) -> int:
         try:
             process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
+                self.command, stdin=told, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
             )
         except OSError as error:
             raise ChannelDown(f"{self.command[0]} cannot be started: {refusal_text(error)}") from error
         try:
-            _, said = process.communicate(notice.body() + b"\n", timeout=self.timeout_seconds)
+            return process.wait(self.timeout_seconds)
         except subprocess.TimeoutExpired as error:
             raise ChannelDown(f"{self.command[0]} took longer than {self.timeout_seconds:g} s") from error
         finally:
-            _end(process)
-        if process.returncode != 0:
-            words = clean(said.decode("utf-8", "replace").strip(), MOST_SAID)
-            raise ChannelDown(f"{self.command[0]} ended with exit code {process.returncode}: {words}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it with all that is still in its session, and let go of its pipes."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for pipe in (process.stdin, process.stderr):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

@@ -46,6 +46,8 @@ class WebhookChannel(Channel, frozen=True, kw_only=True, tag="webhook"):
         try:
             with self._connected(host, port, addresses, deadline) as channel:
                 status = _post(channel, host, port, _path(parts), notice.body())
+            if time.monotonic() >= deadline:
+                raise TimeoutError("the answer was broken off")
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise ChannelDown(f"{host}: {_words(error, deadline)}") from error
         if 300 <= status < 400:
