@@ -6,7 +6,7 @@ milepost run examples/sales.py --set orders.path=examples/orders.csv
 import csv
 from typing import Annotated
 
-from milepost import File, Meta, Process, stage
+from milepost import File, Meta, Process, Stage, stage
 
 
 @stage
@@ -29,11 +29,12 @@ def score(invoice, vat: Annotated[float, Meta(ge=0, le=1)] = 0.2):
 
 
 @stage
-def report(score, at_least: Annotated[float, Meta(ge=0)] = 50.0):
+def report(score, here: Stage, at_least: Annotated[float, Meta(ge=0)] = 50.0):
     """What each customer is to pay, the largest first."""
     totals: dict[str, float] = {}
     for invoice in score:
         totals[invoice["customer"]] = totals.get(invoice["customer"], 0.0) + invoice["gross"]
+    here.metric("gross", round(sum(totals.values()), 2))
     return {
         name: round(total, 2) for name, total in sorted(totals.items(), key=lambda pair: -pair[1]) if total >= at_least
     }

@@ -109,6 +109,7 @@ def test_the_report_is_one_page_without_outside_parts(demo, studied):
     report = demo.report(table, chart, network)
     assert max(map(len, report["text"].splitlines())) <= 80
     assert "<svg" in report["html"]
+    assert report["metrics"].keys() == {*table.verdict, "agreement", "share_late"}
     assert report["html"].count("<tr>") == len(table) + 1
     for outside in ("src=", "<script", "@import", "<link"):
         assert outside not in report["html"]

@@ -159,8 +159,8 @@ def chart(rank: pd.DataFrame, network: dict[str, Any], show: Annotated[int, Meta
 @stage
 def report(
     rank: pd.DataFrame, chart: str, network: dict[str, Any], show: Annotated[int, Meta(ge=3, le=40)] = 8
-) -> dict[str, str]:
-    """The findings as text for the terminal and as one HTML file without outside parts."""
+) -> dict[str, Any]:
+    """The findings as text for the terminal and as one HTML file without outside parts; numbers to compare runs by."""
     counts = rank.verdict.value_counts()
     agree = rank.even_days.rank().corr(rank.odd_days.rank())
     pull = sorted(zip(TERMS, network["weights"][1:], strict=True), key=lambda term: -abs(term[1]))[:2]
@@ -172,7 +172,11 @@ def report(
     ]
     rows = [*map(text_row, rank.head(show).itertuples()), "...", *map(text_row, rank.tail(show).itertuples())]
     heading = f"{'route':<9}{'flights':>8}{'as it was':>11}{'same conditions':>17}{'95 % interval':>17}  verdict"
-    return {"text": "\n".join([*findings, "", heading, *rows]), "html": html_page(findings, chart, rank)}
+    return {
+        "text": "\n".join([*findings, "", heading, *rows]),
+        "html": html_page(findings, chart, rank),
+        "metrics": {**counts, "agreement": round(agree, 3), "share_late": round(network["late"], 4)},
+    }
 
 
 def conditions(table: pd.DataFrame) -> np.ndarray:
