@@ -120,7 +120,8 @@ def done_in_ledger(store: Store, rows: Iterable[StageRow]) -> dict[str, int]:
     """
     done: dict[str, int] = {}
     for row in rows:
-        is_counted = row.key is not None and row.items_total is not None
+        has_items = row.items_total is not None or row.items_done or row.items_reused
+        is_counted = row.key is not None and has_items
         if is_counted and row.state in (StageState.RUNNING, StageState.INTERRUPTED):
             counts = store.count_steps(row.run, row.stage).items()
             done[row.stage] = sum(items for (_, status), items in counts if ProcessingStatus(status).is_done)

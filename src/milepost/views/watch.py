@@ -57,7 +57,7 @@ class Watch:
         pace = self._paces[stage.stage] = pace.observe(at=at, done=done)
         return StageSight(
             stage=stage,
-            rate=pace.rate(now=at) if stage.items_total is not None else None,
+            rate=pace.rate(now=at) if stage.items_done is not None else None,
             eta_seconds=None if left is None else pace.eta(left=left, now=at),
             elapsed_seconds=elapsed,
         )

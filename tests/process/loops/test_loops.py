@@ -3,16 +3,20 @@
 import asyncio
 import json
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
-from milepost import Cancelled, open_run
-from milepost.errors import InvalidDataError, RunIsAlive, UnkeyableError
+from milepost import Cancelled, Run, open_run
+from milepost.errors import InvalidDataError, LeaseLost, RunIsAlive, UnkeyableError
+from milepost.kernel.clock import SYSTEM
 from milepost.kernel.logs import read_logs
 from milepost.model.rows import RunRow, SessionRow, StageRow, StepRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
 from milepost.process.watching import CANCEL_REQUESTED
+from milepost.views.watch import Watch
 
 BOOKS = [{"isbn": f"b{number}", "pages": number} for number in range(6)]
 
@@ -196,6 +200,18 @@ def test_a_loop_left_early_is_interrupted_and_goes_on(workspace):
     assert passed(range(4), key=int)[0] == [2, 3]
 
 
+def test_a_session_without_a_loop_completes_nothing(workspace):
+    """What an earlier session left undone is still to be done."""
+    interrupted(range(4), key=int, stop_at=2)
+    with open_run("extract") as run:
+        pass
+    assert workspace.store.get(RunRow, id=run.id).state is RunState.INTERRUPTED
+    assert passed(range(4), key=int)[0] == [2, 3]
+    with open_run("nothing") as run:
+        pass
+    assert workspace.store.get(RunRow, id=run.id).state is RunState.COMPLETED
+
+
 def test_loops_in_loops_are_stages_of_one_run(workspace):
     """Each step has a stage of its own, whose counts grow from loop to loop."""
     with open_run("books") as run:
@@ -308,3 +324,71 @@ def test_values_that_json_cannot_hold_are_told_as_text(workspace):
             with step:
                 step.details(kind=object, half="caf\udce9", many={1, 2})
     assert "object" in steps(workspace, run=run.id)[0].details
+
+
+def test_items_that_cannot_be_given_end_the_run(workspace):
+    """What the generator raises is the program's failure; what was done before stays."""
+
+    def broken():
+        yield 1
+        raise OSError("the connection is gone")
+
+    with pytest.raises(OSError, match="connection is gone"):
+        passed(broken(), key=int)
+    assert workspace.store.get(RunRow).cause == "OSError: the connection is gone"
+    assert passed([1, 2], key=int)[0] == [2]
+
+
+def test_who_lost_the_run_writes_no_more(workspace):
+    """After another session took it over, the step at hand is refused whole, and the end is not ours to write."""
+    with pytest.raises(LeaseLost, match="taken over"), open_run("extract") as run:
+        for step in run.items(range(3), key=int):
+            with step as number:
+                if number == 1:
+                    row = workspace.store.get(RunRow, id=run.id)
+                    workspace.store.write([msgspec.structs.replace(row, epoch=row.epoch + 1)])
+    assert [row.item for row in steps(workspace)] == ["0"]
+    assert workspace.store.get(RunRow, id=run.id).state is RunState.RUNNING
+
+
+def test_a_forked_child_leaves_the_run_alone(workspace):
+    """Its way out of the block ends nothing."""
+    with open_run("extract") as run:
+        for step in run.items(range(2), key=int):
+            with step as number:
+                if number == 0 and (child := os.fork()) == 0:
+                    run.__exit__(None, None, None)
+                    os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert workspace.store.get(RunRow, id=run.id).state is RunState.RUNNING
+    assert run.state is RunState.COMPLETED
+
+
+def test_code_in_a_step_knows_where_it_is(workspace):
+    """What it prints and logs is the item's; handles find the run."""
+    with open_run("extract") as run:
+        for step in run.items(["a"], key=str, step="read"):
+            with step:
+                print("said")
+                Run().log("noted")
+                Run().stage.log("from a handle")
+    lines = {line.text: (line.stage, line.item) for line in read_logs(workspace.log_folder(run.id))}
+    assert lines == {"said": ("read", "a"), "noted": ("read", "a"), "from a handle": ("read", "a")}
+
+
+def test_a_loop_is_seen_while_it_works(workspace):
+    """Items done, rate and the item at hand, as for a stage that is mapped."""
+    clock = iter(range(100))
+    with open_run("extract") as run:
+        watch = Watch(workspace.store, run.id, workspace.path / "runs")
+        for step in run.items((n for n in range(10)), key=int, total=10):
+            with step as number:
+                run._show()
+                run._underway._opened.recorder.flush()
+                sight = watch.look(now=SYSTEM.now(), at=float(next(clock)))
+                seen = sight.stages[0]
+                assert (seen.stage.items_done, seen.stage.items_total) == (number, 10)
+                assert seen.stage.message == f"at {number}"
+                assert seen.stage.memory_bytes > 0
+    assert seen.rate > 0.5
+    assert seen.eta_seconds < 2

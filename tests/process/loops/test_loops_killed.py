@@ -95,6 +95,22 @@ def test_a_signal_stops_before_the_next_item(program, number, cause):
     assert set(Counter(program.noted("end")).values()) == {1}
 
 
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]])
+def test_an_item_that_takes_too_long_is_left_and_comes_again(program, signals):
+    """After the grace, or at the second signal, it is cut; that is no failure of the item."""
+    program.environment["MILEPOST_GRACE_SECONDS"] = "0.2" if len(signals) == 1 else "60"
+    program.write(items=3, body="time.sleep(0 if number != 1 or os.path.exists('quick') else 60)")
+    process = program.start()
+    wait_for(lambda: "1" in program.noted("begin"))
+    for number in signals:
+        process.send_signal(number)
+    assert "was cancelled" in process.communicate(timeout=30)[0]
+    assert [row.item for row in program.rows(StepRow)] == ["0"]
+    (program.folder / "quick").touch()
+    assert program.ended()[0] == 0
+    assert [(row.item, row.attempt) for row in program.rows(StepRow)] == [("0", 1), ("1", 1), ("2", 1)]
+
+
 def test_a_second_process_is_told_who_has_the_run(program):
     program.write(items=2000, body="time.sleep(0.01)")
     first = program.start()

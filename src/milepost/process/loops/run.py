@@ -252,6 +252,10 @@ class LoopRun:
         for tick in self._ticks:
             tick.stop()
         try:
+            if not self._tallies:  # what earlier sessions left is left still
+                self._underway.expected = {
+                    row.stage for row in self._underway.stages.values() if not row.state.has_result
+                }
             self._underway.record_stages({name: tally.ending for name, tally in self._tallies.items()})
             self._state = self._underway.end(*self._verdict(error))
         except LeaseLost:
