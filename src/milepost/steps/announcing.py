@@ -19,14 +19,24 @@ LEVELS = {
 MOST_AT_ONCE = 1_000  # records of one call; the rest are counted
 
 
-def announce(rows: list[StepRow]) -> None:
-    """One record for each step that ended in WARNING, ERROR or FAILED; `extra` has what it is about."""
-    troubled = [row for row in rows if row.status in LEVELS]
-    for row in troubled[:MOST_AT_ONCE]:
-        announce_one(row)
-    if len(troubled) > MOST_AT_ONCE:
-        more = len(troubled) - MOST_AT_ONCE
-        LOGGER.error("%d more steps went wrong; the ledger has them: get_recent_errors", more)
+class Announcing:
+    """What many steps at once say of themselves: a record each for the first that went wrong, then a count."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def announce(self, rows: list[StepRow]) -> None:
+        """Log those that went wrong, while they are few."""
+        for row in rows:
+            if row.status in LEVELS:
+                self._count += 1
+                if self._count <= MOST_AT_ONCE:
+                    announce_one(row)
+
+    def close(self) -> None:
+        """Say how many there were beyond those."""
+        if self._count > MOST_AT_ONCE:
+            LOGGER.error("%d more steps went wrong; get_recent_errors lists them", self._count - MOST_AT_ONCE)
 
 
 def announce_one(row: StepRow) -> None:

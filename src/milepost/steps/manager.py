@@ -12,14 +12,14 @@ from milepost.errors import UnknownRunError
 from milepost.kernel.context import current
 from milepost.model.rows import RunRow, StepRow
 from milepost.model.status import ProcessingStatus
-from milepost.steps.announcing import announce, announce_one
+from milepost.steps.announcing import Announcing, announce_one
 from milepost.steps.attempts import Starts
 from milepost.steps.dependencies import Dependencies
 from milepost.steps.drafts import Draft, Reported, check_name, draft, drafts
 from milepost.steps.ledger import Ledger, ledger_of
 from milepost.steps.moments import to_seconds
 from milepost.steps.reading import ERRORS, Asked, error_of, recent, rows_of, step_of
-from milepost.steps.recording import batches, record, record_batch
+from milepost.steps.recording import announced, batches, record, record_batch
 from milepost.steps.step import ProcessingStep, status_of
 from milepost.steps.under_way import StepUnderWay
 
@@ -93,12 +93,14 @@ class ProcessingStepManager:
         these are facts.
         """
         ledger, run, count = self._ledger(), self._run_to_write(), 0
-        for batch in batches(drafts(steps)):
-            for each in batch if self.strict else ():
-                self._refuse_unknown(ledger, each)
-            kept = record_batch(ledger, run, batch)
-            announce(kept)
-            count += len(kept)
+        said, announcing = drafts(steps), Announcing()
+        try:
+            for batch in batches(announced(ledger, said) if self.strict else said):
+                kept = record_batch(ledger, run, batch)
+                announcing.announce(kept)
+                count += len(kept)
+        finally:
+            announcing.close()
         return count
 
     def step(self, doc_id: str, step_name: str, /, **details: Any) -> StepUnderWay:
@@ -179,7 +181,7 @@ class ProcessingStepManager:
             until=None if end_time is None else to_seconds(end_time, "end_time"),
         )
         start = after.metadata["seq"] if isinstance(after, ProcessingStep) else after
-        return map(step_of, rows_of(ledger.store, asked, after=start))
+        return map(step_of, rows_of(ledger, asked, after=start))
 
     def get_recent_errors(
         self, since: datetime, include_warnings: bool = False, limit: int | None = None
@@ -263,19 +265,13 @@ class ProcessingStepManager:
                 f"stage {said.step!r} records its items under its own name: call the step of the document otherwise"
             )
         if self.strict:
-            self._refuse_unknown(ledger, said)
+            said = next(announced(ledger, [said]))
         if said.status is ProcessingStatus.RUNNING:
             self._dependencies.check(said.item, said.step, self.latest_status)
         row = record(ledger, run, said, self._starts)
         if row is not None:
             announce_one(row)
         return row
-
-    def _refuse_unknown(self, ledger: Ledger, said: Draft) -> None:
-        if not ledger.knows(said.item) and (ledger.needs_lineage or said.status is not ProcessingStatus.PENDING):
-            raise ValueError(
-                f"nobody announced document {said.item!r:.80}: record a PENDING step of it first, or leave strict out"
-            )
 
     def _ledger(self) -> Ledger:
         where = current.get() if self._storage is None else None

@@ -9,7 +9,7 @@ import msgspec
 
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
-from milepost.steps.ledger import StepStore
+from milepost.steps.ledger import Ledger, StepStore
 from milepost.steps.moments import from_seconds
 from milepost.steps.step import ProcessingStep
 from milepost.steps.telling import heard
@@ -38,11 +38,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return (self.since is None or row.at >= self.since) and (self.until is None or row.at <= self.until)
 
 
-def rows_of(store: StepStore, asked: Asked, *, after: int = 0, page: int = PAGE) -> Iterator[StepRow]:
-    """The rows in the order of recording, fetched by the page."""
+def rows_of(ledger: Ledger, asked: Asked, *, after: int = 0, page: int = PAGE) -> Iterator[StepRow]:
+    """The rows in the order of recording, fetched by the page. The ledger is held, and so open, as long as this is."""
     equal = asked.equal()
     while True:
-        rows = store.rows(StepRow, after=after, limit=page, **equal)
+        rows = ledger.store.rows(StepRow, after=after, limit=page, **equal)
         yield from filter(asked.is_in_time, rows)
         if len(rows) < page:
             return

@@ -60,6 +60,21 @@ def _row(run: str, draft: Draft, standing: Standing | None) -> StepRow:
     return draft.row(run, attempt, seconds)
 
 
+def announced(ledger: Ledger, drafts: Iterable[Draft]) -> Iterator[Draft]:
+    """The drafts, as long as their documents are known or become so by a PENDING step. Raises ValueError."""
+    recent: dict[str, None] = {}  # announced in this very stream, and perhaps not committed yet
+    for each in drafts:
+        is_announcing = each.status is ProcessingStatus.PENDING and not ledger.needs_lineage
+        if not is_announcing and each.item not in recent and not ledger.knows(each.item):
+            raise ValueError(
+                f"nobody announced document {each.item!r:.80}: record a PENDING step of it first, or leave strict out"
+            )
+        recent[each.item] = None
+        if len(recent) > 2 * BATCH_ROWS:
+            del recent[next(iter(recent))]
+        yield each
+
+
 def batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
     """The drafts in portions of at most 5,000 steps, 16 MB of text, or what comes in 100 ms (and one that ends it).
 
