@@ -1,6 +1,8 @@
 """`milepost errors` and `milepost export` over real runs."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -38,3 +40,18 @@ def test_items_to_a_file_or_printed(failed, milepost, folder):
     refused = milepost("export", "-o", "nowhere/items.csv")
     assert (refused.returncode, "cannot write nowhere/items.csv" in refused.stderr) == (2, True)
     assert json.loads(milepost("export", "--documents", "--json").stdout) == []
+
+
+def test_documents_of_no_run_are_marked_to_be_tried_again(milepost, folder, environment):
+    """And listed with their attempts."""
+    program = "from milepost.steps import *\nwith ProcessingStepManager() as m: m.add_step('d', 'read', 'error')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert milepost("retry", "--documents").stdout == (
+        "1 attempt waits now: start the program that works on the documents\n"
+    )
+    assert milepost("retry", "--documents", "--stage", "read").stdout.startswith("no document failed")
+    assert milepost("retry", "--stage", "read").returncode == 2
+    items = json.loads(milepost("export", "--documents", "--json", "--attempts").stdout)
+    assert [(item["attempt"], item["status"]) for item in items] == [(1, "error"), (2, "pending")]
+    assert "read in no run" in milepost("errors").stdout

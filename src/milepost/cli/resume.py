@@ -15,6 +15,7 @@ from milepost.errors import TargetError
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import RunRow
 from milepost.model.status import RunState
+from milepost.model.text import counted
 from milepost.process.definition import Process
 from milepost.process.finding import find_run
 from milepost.process.loops.program import Program, program_of
@@ -50,10 +51,20 @@ def resume_command(run: str, executor: str | None, workers: int | None, target: 
 @_executor
 @_workers
 @_target
+@click.option(
+    "--documents", is_flag=True, help="Instead mark failed documents of no run as waiting, for their program."
+)
+@click.option("--stage", metavar="STEP", help="With --documents: only at this step.")
 @face
-def retry_command(run: str, executor: str | None, workers: int | None, target: str | None) -> int:
+def retry_command(
+    run: str, executor: str | None, workers: int | None, target: str | None, documents: bool, stage: str | None
+) -> int:
     """Try again what failed."""
+    if stage and not documents:
+        raise click.UsageError("--stage goes with --documents: a run is tried again as a whole")
     with open_workspace(read_only=False) as workspace:
+        if documents:
+            return _nothing(_marked(workspace, stage))
         row = find_run(workspace.store, run)
         line = run_detail(workspace.store, row, workspace.path / "runs", now=now()).run
         if _has_nothing_to_retry(line):
@@ -62,6 +73,15 @@ def retry_command(run: str, executor: str | None, workers: int | None, target: s
         if program is not None:
             return _by_its_program(workspace, row, program, is_retry=True)
         return _go_on(workspace, row, target, How(executor=executor, workers=workers, run=row.id))
+
+
+def _marked(workspace: Workspace, step: str | None) -> str:
+    from milepost.process.retrying import retry_documents
+
+    count = retry_documents(workspace, step)
+    if not count:
+        return "no document failed that is not waiting or done since"
+    return f"{counted(count, 'attempt')} wait{'s' * (count == 1)} now: start the program that works on the documents"
 
 
 def _by_its_program(workspace: Workspace, row: RunRow, program: Program, *, is_retry: bool) -> int:
