@@ -1,11 +1,14 @@
 """README and docs say what is: every block runs and prints what the page shows; every link leads somewhere."""
 
 import re
+import tomllib
 
 import pytest
 from doc_blocks import PAGES, ROOT, RUN, blocks
 
-LANGUAGES = {"python", "console", "diff", "text"}
+from milepost.alerts import read_settings
+
+LANGUAGES = {"python", "console", "diff", "text", "toml"}
 MOST_NOT_RUN = 2
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -30,6 +33,12 @@ def test_every_block_says_what_it_is():
     """A block in a language that nobody runs cannot hide an example."""
     found = {(page.name, block.line, block.language) for page in RUN for block in blocks(page)}
     assert [] == [block for block in found if block[2] not in LANGUAGES]
+
+
+@pytest.mark.parametrize("block", [block for page in RUN for block in blocks(page) if block.language == "toml"])
+def test_every_rule_file_is_accepted(block):
+    """TOML on a page is rules and channels of alerts, and can be used as it stands."""
+    assert read_settings(tomllib.loads(block.text)["alerts"]).rules
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
