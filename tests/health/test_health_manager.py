@@ -3,6 +3,7 @@
 import gc
 import os
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -19,20 +20,23 @@ def hanging():
     """A check that reads from a pipe into which nobody writes, until it is let go; and how often it was asked."""
     reading, writing = os.pipe()
     asked = []
+    answered = threading.Semaphore(0)
 
     def hang():
         asked.append(threading.current_thread())
         os.read(reading, 1)
+        answered.release()
 
     def let_go():
         os.write(writing, b"x")
-        asked[-1].join(10)
+        assert answered.acquire(timeout=10)
+        hang.let_go_count += 1
 
-    hang.asked, hang.let_go = asked, let_go
+    hang.asked, hang.let_go, hang.let_go_count = asked, let_go, 0
     yield hang
     os.close(writing)  # whoever still reads gets the end of the file
-    for thread in asked:
-        thread.join(10)
+    for _ in range(len(asked) - hang.let_go_count):
+        assert answered.acquire(timeout=10)
     os.close(reading)
 
 
@@ -67,6 +71,9 @@ def test_a_check_that_hangs_is_not_started_again_until_it_has_answered(manager, 
         assert UNKNOWN is manager.perform_health_check().status
     assert 1 == len(hanging.asked)
     hanging.let_go()
+    until = time.monotonic() + 10
+    while manager.is_hanging and time.monotonic() < until:
+        time.sleep(0.001)
     assert UNKNOWN is manager.perform_health_check().status  # asked again, and hangs again
     assert 2 == len(hanging.asked)
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
 import click
 
 from milepost.cli.opening import open_workspace, screen, show, show_json
@@ -50,8 +55,18 @@ def health_command(live: bool, ready: bool, timeout: float) -> int:
         HealthCheckManager(workspace=workspace, timeout=timeout) as manager,
     ):
         report = manager.perform_readiness_check() if ready else manager.perform_health_check()
-    _show(report)
-    return 0 if ready and report.status is HealthStatus.WARNING else EXIT_CODES[report.status]
+        _show(report)
+        code = 0 if ready and report.status is HealthStatus.WARNING else EXIT_CODES[report.status]
+        if manager.is_hanging:
+            _leave(code)
+    return code
+
+
+def _leave(code: int) -> NoReturn:
+    """At once: the interpreter would take its objects apart first, and wait for the thread that is inside SQLite."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def _say_live() -> int:

@@ -94,6 +94,11 @@ class Asking:
                 question.refuse(error)
             return question
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether some question has not been answered."""
+        return any(question.is_open for question in list(self._questions.values()))
+
     def close(self) -> None:
         """Let the threads go that have answered; a later question starts new ones."""
         with self._lock:

@@ -24,6 +24,8 @@ from milepost.store.protocol import Store
 
 HISTORY_SECONDS = 1.0  # to read or write what earlier looks found; without it this process's own count
 HISTORY = "(history)"
+CLOSE_SECONDS = 1.0
+CLOSE = "(close)"
 
 
 class _Cached(NamedTuple):
@@ -73,6 +75,11 @@ class HealthCheckManager:
         """The checks there are, in the order in which they are reported."""
         return tuple(self._checks)
 
+    @property
+    def is_hanging(self) -> bool:
+        """Whether some check has not answered yet."""
+        return self._asking.is_waiting
+
     def register(
         self,
         name: str,
@@ -111,9 +118,12 @@ class HealthCheckManager:
         return self._report([check for check in self._checks.values() if check.is_about_readiness], is_damped=False)
 
     def close(self) -> None:
-        """Close what was opened to look and let the threads go; a later check begins anew."""
+        """Close what was opened to look and let the threads go; a later check begins anew.
+
+        What hangs is not waited for: it closes when it has answered.
+        """
+        self._asking.begin(CLOSE, self._ground.close, timeout=CLOSE_SECONDS).wait()
         self._asking.close()
-        self._ground.close()
 
     def _report(self, checks: Sequence[Check], *, is_damped: bool) -> HealthReport:
         at = self._clock.now()
