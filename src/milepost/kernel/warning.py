@@ -23,4 +23,4 @@ def warn(text: str) -> None:
         warnings.warn(text, RuntimeWarning, stacklevel=2)
     except RuntimeWarning:
         with contextlib.suppress(Exception):
-            print(f"milepost: {text}", file=sys.__stderr__)
+            print(f"milepost: {text.removeprefix('milepost: ')}", file=sys.__stderr__)

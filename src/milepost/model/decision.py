@@ -9,6 +9,7 @@ import msgspec
 
 from milepost.errors import DecisionValidationError, InvalidDataError
 from milepost.model.files import File
+from milepost.model.fingerprint.preview import preview
 from milepost.model.nearest import did_you_mean
 from milepost.model.redaction import MASK, is_secret, redact
 
@@ -63,7 +64,7 @@ class DecisionPoint(msgspec.Struct, frozen=True, kw_only=True):
         raise self._refusal(text, problem) from problem
 
     def _refusal(self, value: object, error: Exception | None) -> DecisionValidationError:
-        shown = MASK if is_secret(self.name, value) else redact(repr(value))
+        shown = MASK if is_secret(self.name, value) else redact(_shown(value))
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
         wanted = str(error).strip().replace("\n", "; ")
         return DecisionValidationError(
@@ -71,6 +72,13 @@ class DecisionPoint(msgspec.Struct, frozen=True, kw_only=True):
             stage=self.stage,
             decision=self.name,
         )
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # whatever a user's object does when it is shown
+        return preview(value)
 
 
 def _readings(text: str, annotation: object) -> list[tuple[object, bool]]:

@@ -17,13 +17,22 @@ class File(str):
     __slots__ = ()
 
 
+class _End:
+    """Behind the parts of a container: where it ends."""
+
+    def __init__(self, container: object) -> None:
+        self.of = id(container)
+
+
 def files_in(value: object) -> Iterator[File]:
-    """Every `File` in a decision's value, in order."""
-    if isinstance(value, File):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from files_in(part)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for part in value:
-            yield from files_in(part)
+    """Every `File` in a decision's value, in order, however deep; a container within itself is passed over."""
+    ahead, around = [value], set[int]()
+    while ahead:
+        part = ahead.pop()
+        if isinstance(part, _End):
+            around.discard(part.of)
+        elif isinstance(part, File):
+            yield part
+        elif isinstance(part, dict | list | tuple | set | frozenset) and id(part) not in around:
+            around.add(id(part))
+            ahead += [_End(part), *reversed(list(part.values() if isinstance(part, dict) else part))]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from milepost.errors import InvalidDataError
+from milepost.model.fingerprint.preview import preview
 
 Number = int | float
 LONGEST_NAME = 200  # characters
@@ -36,11 +37,12 @@ def checked_metric(name: str, value: object) -> Number:
     """The number, as it is reported on a handle. Raises InvalidDataError for a name or value that cannot be one."""
     if not _is_name(name):
         raise InvalidDataError(
-            f"a metric's name is a text of 1 to {LONGEST_NAME} characters, all of which can be seen, not {name!r:.80}"
+            f"a metric's name is a text of 1 to {LONGEST_NAME} characters, all of which can be seen, "
+            f"not {preview(name, 80)}"
         )
     number = _number(value)
     if number is None:
-        raise InvalidDataError(f"metric {name!r} is a finite number, not {value!r:.80}", metric=name)
+        raise InvalidDataError(f"metric {name!r} is a finite number, not {preview(value, 80)}", metric=name)
     return number
 
 

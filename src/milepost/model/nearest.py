@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 LONGEST_NAME = 200  # characters; comparing takes the square of it
 
+MOST_NAMED = 20  # names in one error
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like this one, or None when none is alike.
@@ -24,8 +26,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`" Did you mean 'clean'?"`, or the known names, as the end of an error's text."""
-    known = list(known)
+    known = sorted(known)
     match = nearest(name, known)
     if match is not None:
         return f" Did you mean {match!r}?"
-    return f" Known: {', '.join(sorted(known))}." if known else ""
+    more = f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else ""
+    return f" Known: {', '.join(known[:MOST_NAMED])}{more}." if known else ""

@@ -12,6 +12,7 @@ import math
 import msgspec
 
 from milepost.errors import ProgressError
+from milepost.model.fingerprint.preview import preview
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -84,7 +85,7 @@ def told_fraction(where: str, progress: object) -> float:
         number = float(progress)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise ProgressError(
-            f"stage {where!r}: progress is a number from 0 to 1, not {progress!r:.80}", stage=where
+            f"stage {where!r}: progress is a number from 0 to 1, not {preview(progress, 80)}", stage=where
         ) from None
     if not math.isfinite(number) or number < 0:
         raise ProgressError(f"stage {where!r}: progress is a number from 0 to 1, not {number}", stage=where)

@@ -237,7 +237,7 @@ def _value(name: str, value: object, depth: int) -> tuple[object, bool]:
         return _number(value), False
     if isinstance(value, str):
         text = redact(value)
-        return text, text != value
+        return str.__str__(text), text != value
     if depth >= _DEEPEST:
         return "…", False
     if isinstance(value, Mapping):

@@ -10,6 +10,7 @@ from typing import Annotated, TypeGuard, TypeVar
 import msgspec
 
 from milepost.errors import DefinitionError, InvalidDataError
+from milepost.model.fingerprint.preview import preview
 from milepost.model.graph import Graph
 from milepost.model.nearest import did_you_mean, nearest
 
@@ -76,7 +77,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
             return self._numbered(stage)
         if isinstance(stage, str) and stage in self.stages:
             return self.stages[stage]
-        raise InvalidDataError(f"there is no stage {stage!r:.200}." + did_you_mean(str(stage), self.stages))
+        raise InvalidDataError(f"there is no stage {preview(stage, 200)}." + did_you_mean(_as_name(stage), self.stages))
 
     def algorithm(self, stage: StageSpec, name: str | None) -> dict[str, object]:
         """The parameters that an algorithm begins with. Raises InvalidDataError for one that is not known."""
@@ -84,8 +85,9 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
         if name is None:
             return {}
         if not isinstance(name, str) or (known and name not in known):
-            hint = did_you_mean(str(name), known)
-            raise InvalidDataError(f"stage {stage.name!r} has no algorithm {name!r:.200}.{hint}", stage=stage.name)
+            hint = did_you_mean(_as_name(name), known)
+            shown = preview(name, 200)
+            raise InvalidDataError(f"stage {stage.name!r} has no algorithm {shown}.{hint}", stage=stage.name)
         defaults = self.algorithm_defaults.get(name)
         return dict(defaults) if isinstance(defaults, Mapping) else {}
 
@@ -95,7 +97,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
             return found[0]
         said = ", ".join(f"{stage.sequence} {stage.name}" for stage in found or self.stages.values())
         which = "several stages have this number, say which by name" if found else "there are"
-        raise InvalidDataError(f"there is no one stage number {number}; {which}: {said or 'none'}")
+        raise InvalidDataError(f"there is no one stage number {preview(number, 80)}; {which}: {said or 'none'}")
 
 
 def read_config(config: Mapping[str, object]) -> ProcessSpec:
@@ -209,7 +211,12 @@ def _name(key: object, what: str) -> str:
     name = str(key) if isinstance(key, int) and not isinstance(key, bool) else key
     if is_name(name):
         return name
-    raise DefinitionError(f"{what}: a name is a printable text of 1 to {LONGEST_NAME} characters, not {key!r:.80}")
+    shown = preview(key, 80)
+    raise DefinitionError(f"{what}: a name is a printable text of 1 to {LONGEST_NAME} characters, not {shown}")
+
+
+def _as_name(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _mapping(value: object, where: str) -> Mapping[object, object]:
@@ -252,7 +259,7 @@ _PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`")
 def _whole(kind: type[T], fields: Mapping[str, object], where: str) -> T:
     try:
         return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         text = str(error)
         found = _PLACE.search(text)
         field = found[1] if found else ""

@@ -11,6 +11,7 @@ from milepost.errors import (
     ProcessManagementError,
 )
 from milepost.model import stage_events as facts
+from milepost.model.fingerprint.preview import preview
 from milepost.model.progress import told_fraction
 from milepost.model.stage_config import LONGEST_NAME, StageSpec, is_name
 from milepost.model.stage_machine import StageMachine
@@ -106,13 +107,14 @@ def decide(spec: StageSpec, decision: str, values: object) -> object:
     if not is_name(decision):
         raise InvalidDataError(
             f"stage {spec.name!r}: a decision's name is a printable text of 1 to {LONGEST_NAME} characters, "
-            f"not {decision!r:.80}"
+            f"not {preview(decision, 80)}"
         )
     default = spec.decisions.get(decision)
     if isinstance(values, Mapping):
         strange = next((key for key in values if not isinstance(key, str)), None)
         if strange is not None:
-            raise InvalidDataError(f"stage {spec.name!r}: decision {decision!r}: {strange!r:.80} is no name of a value")
+            shown = preview(strange, 80)
+            raise InvalidDataError(f"stage {spec.name!r}: decision {decision!r}: {shown} is no name of a value")
         return {**default, **values} if isinstance(default, Mapping) else dict(values)
     if decision in spec.decisions and not isinstance(default, Mapping):
         return values
@@ -163,5 +165,5 @@ def _items_total(spec: StageSpec, items_total: int | None) -> int | None:
     if not spec.loop:
         raise InvalidDataError(f"stage {spec.name!r} is no loop: its configuration would say 'loop': True")
     if isinstance(items_total, bool) or not isinstance(items_total, int) or items_total < 0:
-        raise InvalidDataError(f"stage {spec.name!r}: items_total is a count of items, not {items_total!r:.80}")
+        raise InvalidDataError(f"stage {spec.name!r}: items_total is a count of items, not {preview(items_total, 80)}")
     return items_total

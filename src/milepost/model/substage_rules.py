@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from milepost.errors import DependencyError, InvalidDataError, ProcessManagementError
 from milepost.model import stage_events as facts
+from milepost.model.fingerprint.preview import preview
 from milepost.model.nearest import did_you_mean
 from milepost.model.progress import told_fraction
 from milepost.model.shortening import encodable
@@ -111,9 +112,11 @@ def substage_name(spec: StageSpec, substage: str | int) -> str:
         return known.name
     if spec.loop:
         return _item_name(spec, substage)
-    hint = did_you_mean(str(substage), spec.substages)
+    hint = did_you_mean(substage if isinstance(substage, str) else "", spec.substages)
     declared = "" if spec.substages else " It has none; a stage with 'loop': True takes any name."
-    raise InvalidDataError(f"stage {spec.name!r} has no substage {substage!r:.80}.{hint}{declared}", stage=spec.name)
+    raise InvalidDataError(
+        f"stage {spec.name!r} has no substage {preview(substage, 80)}.{hint}{declared}", stage=spec.name
+    )
 
 
 def _item_name(spec: StageSpec, item: str | int) -> str:

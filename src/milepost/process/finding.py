@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from milepost.errors import ScenarioStateError, UnknownRunError, UnknownScenarioError
+from milepost.model.fingerprint.preview import preview
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import RunRow
 from milepost.store.protocol import Store
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 def find_run(store: Store, words: str) -> RunRow:
     """The run that a name, an id, an unambiguous beginning of an id, or "last" means. Raises UnknownRunError."""
+    if not isinstance(words, str):
+        raise UnknownRunError(f"a run is meant by its name or id, not by {preview(words, 80)}. See `milepost ls`.")
     if words == "last":
         run = store.get(RunRow)
         if run is None:
@@ -29,7 +32,7 @@ def find_run(store: Store, words: str) -> RunRow:
     if len(begins) == 1:
         return begins[0]
     raise UnknownRunError(
-        f"no run is called {words!r} in this workspace.{did_you_mean(words, [row.name for row in rows])} "
+        f"no run is called {preview(words, 80)} in this workspace.{did_you_mean(words, [row.name for row in rows])} "
         "See `milepost ls`."
     )
 
@@ -57,4 +60,4 @@ def find_scenario(
         return found[0]
     where = "in this workspace" if process is None else f"of process {process!r}"
     hint = did_you_mean(name_or_id, known) or " Save one with `milepost scenarios save NAME`."
-    raise UnknownScenarioError(f"there is no scenario {name_or_id!r} {where}.{hint}", scenario=name_or_id)
+    raise UnknownScenarioError(f"there is no scenario {preview(name_or_id, 80)} {where}.{hint}", scenario=name_or_id)

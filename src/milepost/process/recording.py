@@ -15,6 +15,7 @@ from milepost.model.files import File
 from milepost.model.fingerprint.values import digest, preview
 from milepost.model.redaction import redact, redact_value
 from milepost.model.rows import DecisionRow, RunRow
+from milepost.model.shortening import encodable, shortened
 from milepost.process.definition import Process
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
@@ -65,6 +66,15 @@ def read_value(point: DecisionPoint, row: DecisionRow, objects: Objects) -> obje
         )
     value = objects.get(row.address) if row.address is not None else msgspec.json.decode(row.value)
     return point.accept(value)
+
+
+def note_text(note: object) -> str | None:
+    """A note as it is recorded: bounded, without secrets. Raises InvalidDataError for what is no text."""
+    if note is None:
+        return None
+    if not isinstance(note, str):
+        raise InvalidDataError(f"a note is a text that says why, not {preview(note, 80)}")
+    return encodable(redact(shortened(note))) or None
 
 
 def decision_row(run: str, choice: Choice, objects: Objects, *, at: float | None = None) -> DecisionRow:

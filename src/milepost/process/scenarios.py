@@ -14,10 +14,10 @@ from milepost.kernel.clock import SYSTEM
 from milepost.kernel.recorder import Recorder
 from milepost.kernel.user import user_name
 from milepost.model.decision import DecisionPoint
+from milepost.model.fingerprint.preview import preview
 from milepost.model.nearest import did_you_mean
-from milepost.model.redaction import redact
 from milepost.model.rows import ScenarioRow
-from milepost.process.recording import in_json
+from milepost.process.recording import in_json, note_text
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 
@@ -82,7 +82,7 @@ class Scenarios:
         Secrets are not kept, but named in `left_out`, as are those that the caller knows to be missing. Raises
         ScenarioStateError for a name that cannot be one, InvalidDataError for a value that cannot be kept.
         """
-        name = checked_name(name)
+        name, note = checked_name(name), note_text(note)
         kept = self._kept(name, decisions)
         left = sorted({*kept.left_out, *left_out})
         while True:
@@ -92,7 +92,7 @@ class Scenarios:
                 decisions=kept.text,
                 address=kept.address,
                 left_out=tuple(left),
-                note=None if note is None else redact(note),
+                note=note,
             )
             if self._recorder.record(row, durable=True):
                 return self._scenario(row)
@@ -209,7 +209,7 @@ class Scenarios:
         return dict(sorted(heads.items(), key=lambda each: (born[each[1].id], each[1].seq)))
 
     def _current(self, name_or_id: str) -> ScenarioRow:
-        head = self._head(name_or_id)
+        head = self._head(name_or_id) if isinstance(name_or_id, str) else None
         if head is not None and not head.removed:
             return head
         heads = [row for row in self._heads(self._rows()).values() if row.id == name_or_id and not row.removed]
@@ -219,9 +219,10 @@ class Scenarios:
 
     def _unknown(self, name_or_id: str) -> UnknownScenarioError:
         known = [scenario.name for scenario in self.all()]
-        hint = did_you_mean(str(name_or_id), known) or " Save one with `milepost scenarios save NAME`."
+        name = name_or_id if isinstance(name_or_id, str) else ""
+        hint = did_you_mean(name, known) or " Save one with `milepost scenarios save NAME`."
         return UnknownScenarioError(
-            f"process {self.process!r} has no scenario {name_or_id!r}.{hint}", scenario=name_or_id
+            f"process {self.process!r} has no scenario {preview(name_or_id, 80)}.{hint}", scenario=name_or_id
         )
 
     def _scenario(self, row: ScenarioRow) -> Scenario:
@@ -291,6 +292,6 @@ def checked_name(name: str) -> str:
     stripped = name.strip() if isinstance(name, str) else ""
     if not stripped or len(stripped) > LONGEST_NAME or not stripped.isprintable():
         raise ScenarioStateError(
-            f"a scenario's name is a text of 1 to {LONGEST_NAME} characters, all of which can be seen, not {name!r:.80}"
+            f"a scenario's name is a text of 1 to {LONGEST_NAME} characters, all printable, not {preview(name, 80)}"
         )
     return stripped

@@ -208,7 +208,7 @@ def test_what_is_no_decision(made):
     manager = made()
     with pytest.raises(InvalidDataError, match="decisions are a mapping of names to values, not list"):
         manager.make_decisions(1, ["a"])
-    with pytest.raises(InvalidDataError, match="a decision has a name, not 1"):
+    with pytest.raises(InvalidDataError, match="a decision's name is a printable text of 1 to 200 characters, not 1"):
         manager.make_decisions(1, {1: "a"})
     with pytest.raises(UnkeyableError, match=r"decision 1.model\['layers'\]\[1\] has no fingerprint") as caught:
         manager.make_decisions(1, {"model": {"layers": [1, iter([])]}})

@@ -12,6 +12,7 @@ from milepost.errors import InvalidDataError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.workspace import Workspace
 from milepost.model.decision import Choice, DecisionPoint
+from milepost.model.fingerprint.preview import preview
 from milepost.model.rows import DecisionRow
 from milepost.model.stage_config import LONGEST_NAME, ProcessSpec, is_name
 from milepost.process.handler.journal import Founding, Journal, read_founding
@@ -24,7 +25,7 @@ def new_process(
     """A new process; `project`: of the manager that records its decisions, else the defaults are recorded here."""
     if not is_name(name):
         raise InvalidDataError(
-            f"a process's name is a printable text of 1 to {LONGEST_NAME} characters, not {name!r:.80}"
+            f"a process's name is a printable text of 1 to {LONGEST_NAME} characters, not {preview(name, 80)}"
         )
     founding = Founding(name=name, description=description, program=_program(), spec=spec)
     process_id = new_process_id()

@@ -62,6 +62,7 @@ def error_of(result: object) -> tuple[str, str | None]:
 def _said(result: object) -> str:
     if isinstance(result, Mapping):
         for name in ("error", "error_message"):
-            if result.get(name):
-                return harmless(result[name])
+            said = harmless(result.get(name))
+            if said:
+                return said
     return harmless(result) if isinstance(result, str) else ""

@@ -10,8 +10,10 @@ import msgspec
 from milepost.errors import DecisionValidationError, InvalidDataError
 from milepost.model.decision import DecisionPoint
 from milepost.model.files import File, files_in
+from milepost.model.fingerprint.preview import preview
 from milepost.model.fingerprint.values import digest
 from milepost.model.nearest import did_you_mean
+from milepost.model.stage_config import LONGEST_NAME, is_name
 from milepost.process.manager.naming import StageId, StageNames, unknown_stage
 from milepost.process.manager.schemas import Schema, as_mapping
 
@@ -176,9 +178,13 @@ class DecisionPoints:
             raise InvalidDataError(
                 f"stage {text!r}: decisions are a mapping of names to values, not {type(values).__name__}", stage=text
             )
-        odd = [name for name in given if not isinstance(name, str) or not name]
+        odd = [name for name in given if not is_name(name)]
         if odd:
-            raise InvalidDataError(f"stage {text!r}: a decision has a name, not {odd[0]!r:.80}", stage=text)
+            raise InvalidDataError(
+                f"stage {text!r}: a decision's name is a printable text of 1 to {LONGEST_NAME} characters, "
+                f"not {preview(odd[0], 80)}",
+                stage=text,
+            )
         return dict(given)
 
     def _refuse_unknown_names(self, stage: StageId, schema: Schema, given: Iterable[str]) -> None:

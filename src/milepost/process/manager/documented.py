@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from milepost.errors import ProcessManagementError
+from milepost.errors import DefinitionError, InvalidDataError, ProcessManagementError
 from milepost.kernel.workspace import Workspace
+from milepost.model.fingerprint.preview import preview
+from milepost.model.stage_config import is_name
 from milepost.process.manager.asking import Way
 from milepost.process.manager.attaching import changed_since, recorded_choices
 from milepost.process.manager.computation import under_way
@@ -60,7 +62,9 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
     ) -> None:
         from milepost.process.manager.finding import StageResults
 
-        self._inside = Inside(project_name or type(self).__name__, workspace)
+        if config is not None and not isinstance(config, Mapping):
+            raise DefinitionError(f"a CONFIG is a mapping with 'stages', not {type(config).__name__}")
+        self._inside = Inside(_checked(project_name or type(self).__name__), workspace)
         self._inside.results = StageResults(self._inside)
         self._inside.caching, self._inside.raise_errors = caching, raise_errors
         self.core_data = core_data
@@ -131,6 +135,10 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
 
     def store_generated_data(self, name: str, data: object) -> str:
         """Keep a value in the workspace and give its address; it belongs to the run as the event `data_stored`."""
+        if not is_name(name):
+            raise InvalidDataError(
+                f"what is stored has a printable name of 1 to 200 characters, not {preview(name, 80)}"
+            )
         run = self._underway_now()
         stored = run.objects.put(data)
         run.record(run.event("data_stored", name=name, address=stored.address, size_bytes=stored.size_bytes))
@@ -151,7 +159,7 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
     def project_name(self, name: str) -> None:
         if self._inside.hold.underway is not None:
             raise ProcessManagementError(f"the run of {self.project_name!r} has begun: name the process before it does")
-        self._inside.hold.process = name
+        self._inside.hold.process = _checked(name)
 
     @property
     def underway(self) -> RunUnderway | None:
@@ -201,3 +209,9 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
             return ()  # what a computation takes of it counts by itself
         own = {name: value for name, value in vars(self).items() if name != "_inside"}
         return own, self.decisions()
+
+
+def _checked(name: str) -> str:
+    if is_name(name):
+        return name
+    raise InvalidDataError(f"a project's name is a printable text of 1 to 200 characters, not {preview(name, 80)}")

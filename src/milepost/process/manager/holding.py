@@ -20,7 +20,7 @@ from milepost.model.rows import DecisionRow, Row
 from milepost.model.status import RunState
 from milepost.process.manager.deciding import Decided, DecisionPoints
 from milepost.process.manager.naming import StageId
-from milepost.process.recording import decision_row
+from milepost.process.recording import decision_row, note_text
 from milepost.process.underway import RunUnderway
 
 Named = tuple[StageId, str]
@@ -107,7 +107,7 @@ class RunHold:
     ) -> list[Row]:
         """The rows that make the run say what is decided. `given`: choices of now and their source, recorded always."""
         rows: list[Row] = []
-        given = given or {}
+        given, said = given or {}, note_text(note)
         values = _flat(points, decided)
         for (stage, name), value in values.items():
             is_given = (stage, name) in given
@@ -118,7 +118,7 @@ class RunHold:
                 point=points.point(stage, name),
                 value=value,
                 source=given.get((stage, name), "chosen" if is_chosen else "default"),
-                note=redact(note) if is_given and note else None,
+                note=said if is_given else None,
             )
             register_secrets_in(name, value)
             rows.append(decision_row(run.id, choice, run.objects))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from milepost.errors import InvalidDataError
+from milepost.model.fingerprint.preview import preview
 from milepost.model.nearest import did_you_mean
 
 StageId = int | str  # the number where a stage has one, else its name
@@ -40,14 +41,14 @@ class StageNames:
 
     def id_of(self, stage: object) -> StageId:
         """The number of a stage that has one of its own, else its name. InvalidDataError for what names no stage."""
-        if isinstance(stage, int) and not isinstance(stage, bool):
+        if isinstance(stage, int) and not isinstance(stage, bool) and abs(stage) < 2**63:
             if stage in self._shared:
                 said = ", ".join(sorted(name for name, number in self._numbers.items() if number == stage))
                 raise InvalidDataError(f"several stages have the number {stage}: {said}; say which by its name")
             return stage
         if not isinstance(stage, str) or not stage.strip() or len(stage) > LONGEST_NAME or not stage.isprintable():
             raise InvalidDataError(
-                f"a stage is a number or a name of 1 to {LONGEST_NAME} characters, not {stage!r:.80}"
+                f"a stage is a number or a name of 1 to {LONGEST_NAME} characters, not {preview(stage, 80)}"
             )
         number = self._numbers.get(stage)
         if number is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from milepost.errors import InvalidDataError, ScenarioStateError
 from milepost.kernel.clock import SYSTEM
+from milepost.model.fingerprint.preview import preview
 from milepost.process.manager.deciding import Decided
 from milepost.process.manager.inside import Inside
 from milepost.process.manager.naming import StageId
@@ -62,6 +63,8 @@ class ScenarioCalls:
         """What differs between scenarios, in the order asked for, with the results that each has."""
         from milepost.process.comparison import compare_scenarios
 
+        if not isinstance(scenarios, Iterable) or isinstance(scenarios, str | bytes):
+            raise ScenarioStateError(f"compare_scenarios takes a list of names or ids, not {preview(scenarios, 80)}")
         saved, place, names = self._scenarios(), self._inside.hold.workspace, self._inside.names
         return compare_scenarios(
             place.store,

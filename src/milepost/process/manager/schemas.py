@@ -9,6 +9,7 @@ import msgspec
 
 from milepost.errors import DecisionValidationError, DefinitionError
 from milepost.model.decision import DecisionPoint
+from milepost.model.fingerprint.preview import preview
 
 _OPEN = (dict, Mapping, typing.Any, None, object)
 _MARKS = {getattr(typing, name, None) for name in ("Required", "NotRequired", "ReadOnly")} - {None}
@@ -60,7 +61,7 @@ def schema_of(schema: object, stage: str) -> Schema:
                 return msgspec.structs.replace(found, declared=schema)
     raise DefinitionError(
         f"stage {stage!r}: a schema is dict, a TypedDict, a dataclass, a msgspec.Struct or a pydantic model, "
-        f"not {getattr(schema, '__name__', schema)!r:.80}"
+        f"not {preview(schema, 80)}"
     )
 
 
