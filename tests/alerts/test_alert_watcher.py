@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from alert_servers import CERTIFICATE, Hook
 
 from milepost.alerts import AlertSettings, Watcher, read_settings
 from milepost.alerts.channels import Channel
 from milepost.alerts.conditions import HealthNow
 from milepost.alerts.courier import Courier
-from milepost.errors import StoreFull
+from milepost.errors import AlertSettingsError, StoreFull
 from milepost.kernel.lock import try_acquire
 from milepost.kernel.sessions import new_session
 from milepost.kernel.workspace import Workspace
@@ -360,6 +361,48 @@ def test_messages_for_a_channel_that_is_no_longer_there_are_let_go(place: Place)
     assert look(watcher) == [("interrupted", "brisk-otter", "firing")]
     watcher.close(30)
     assert [told.rule for told in place.post.sent] == ["interrupted"]
+
+
+def test_a_channel_that_is_down_blocks_nothing_and_the_alert_stays(place: Place) -> None:
+    """Three tries beside the watch, one warning, the reason on record; it fires on and its end is told as well."""
+    run = place.run("brisk-otter", alive=False)
+    settings = read_settings({
+        "channels": ["pager"], "channel": {"pager": {"kind": "command", "command": ["/nowhere/pager"]}}
+    })  # fmt: skip
+    courier = Courier(place.warnings.append, pauses=(0.0, 0.0))
+    watcher = Watcher(place.workspace, settings, clock=place.clock, warn=place.warnings.append, courier=courier)
+    assert look(watcher) == [("interrupted", "brisk-otter", "firing")]
+    place.resume(run)
+    assert look(watcher) == [("interrupted", "brisk-otter", "resolved")]
+    watcher.close(30)
+    sent = [row.json for row in place.store.rows(EventRow, run="", kind="alert_sent")]
+    assert len(sent) == 2
+    assert all("/nowhere/pager cannot be started" in told for told in sent)
+    assert len(place.warnings) == 1
+    assert "channel 'pager' is down, given up after 3 tries" in place.warnings[0]
+
+
+def test_from_a_dead_run_to_a_webhook(place: Place, hook: Hook) -> None:
+    """The whole way, over TLS."""
+    place.run("brisk-otter", alive=False)
+    url = f"https://localhost:{hook.port}/hooks/1"
+    settings = read_settings({
+        "channels": ["desk"],
+        "rule": {"dead": {"on": "interrupted"}},
+        "channel": {"desk": {"kind": "webhook", "url": url, "allow_private": True, "ca_file": str(CERTIFICATE)}},
+    })  # fmt: skip
+    watcher = Watcher(place.workspace, settings, clock=place.clock, warn=place.warnings.append)
+    watcher.look()
+    watcher.close(30)
+    (document,) = hook.documents()
+    assert (document["rule"], document["state"], document["subjects"]) == ("dead", "firing", ["brisk-otter"])
+    assert place.warnings == []
+
+
+def test_a_rule_on_health_needs_somebody_to_ask(place: Place) -> None:
+    """It is an error, not a rule that never fires."""
+    with pytest.raises(AlertSettingsError, match="rule 'ill' is on health"):
+        place.watcher(rules(ill={"on": "health"}))
 
 
 def test_events_that_cannot_be_read_are_passed_over(place: Place) -> None:

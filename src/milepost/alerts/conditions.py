@@ -141,7 +141,7 @@ class Observer:
         return [Finding(WORKSPACE, f"{bad:,} of {total:,} attempts ({bad / total:.0%}) {what} in the last {span}")]
 
     def _health_level(self, rule: kinds.Health) -> list[Finding] | None:
-        now = self._health() if self._health is not None else HealthNow("not looked at")
+        now = self._health() if self._health is not None else HealthNow("unknown")
         level = LEVELS.get(now.status.lower())
         if level is None or (now.status.lower() == "unknown" and rule.at == "critical"):
             return None  # it may be so, or not

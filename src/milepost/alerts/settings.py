@@ -30,10 +30,6 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = DEFAULT_RULES
     channels: Mapping[str, Channel] = {}
 
-    def told_by(self, rule: Rule) -> tuple[str, ...]:
-        """The names of the channels that a rule tells."""
-        return rule.channels or ()
-
 
 def load_settings(path: str | Path) -> AlertSettings:
     """The settings in a TOML file. Raises AlertSettingsError, and MissingExtra for a channel that needs one."""

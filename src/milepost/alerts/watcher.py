@@ -14,10 +14,10 @@ from milepost.alerts.conditions import HealthNow, Observer
 from milepost.alerts.courier import Courier
 from milepost.alerts.journal import Journal, Outgoing
 from milepost.alerts.notice import Notice, clean, notice_of
-from milepost.alerts.rules import Rule
+from milepost.alerts.rules import Health, Rule
 from milepost.alerts.scene import Scene
 from milepost.alerts.settings import AlertSettings
-from milepost.errors import MilepostError
+from milepost.errors import AlertSettingsError, MilepostError
 from milepost.kernel.clock import SYSTEM, Clock
 from milepost.kernel.lock import RunLock, try_acquire
 from milepost.kernel.warning import warn as warn_of
@@ -31,7 +31,8 @@ LONGEST_TEXT = 1000
 class Watcher:
     """Evaluates rules once for each `look`.
 
-    `health` is asked for rules on health. `warn` hears, once each, what goes wrong in here.
+    `health` is asked for rules on health, and AlertSettingsError raised when one has nobody to ask. `warn` hears, once
+    each, what goes wrong in here.
 
     Example:
         >>> import pathlib, tempfile
@@ -52,6 +53,11 @@ class Watcher:
         warn: Callable[[str], object] = warn_of,
         courier: Courier | None = None,
     ) -> None:
+        for rule in settings.rules:
+            if isinstance(rule, Health) and health is None:
+                raise AlertSettingsError(
+                    f"rule {rule.name!r} is on health: give the watcher health= to ask", field="on"
+                )
         self._workspace = workspace
         self._settings = settings
         self._clock = clock
