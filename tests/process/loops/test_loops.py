@@ -12,6 +12,7 @@ import pytest
 from milepost import Cancelled, Run, open_run
 from milepost.errors import InvalidDataError, LeaseLost, RunIsAlive, UnkeyableError
 from milepost.kernel.clock import SYSTEM
+from milepost.kernel.lock import is_held
 from milepost.kernel.logs import read_logs
 from milepost.model.rows import RunRow, SessionRow, StageRow, StepRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
@@ -311,6 +312,18 @@ def test_a_step_is_begun_once(workspace):
                 pass
 
 
+def test_items_are_given_inside_the_block_alone(workspace):
+    run = open_run("extract")
+    with pytest.raises(InvalidDataError, match="inside the block"):
+        run.items([1])
+    with run:
+        pass
+    with pytest.raises(InvalidDataError, match="inside the block"):
+        run.items([1])
+    with pytest.raises(InvalidDataError, match="entered before"), run:
+        pass
+
+
 def test_without_a_key_content_is_the_key(workspace):
     """Equal items are told apart by their number."""
     interrupted(["x", "x", "y"], stop_at=1)
@@ -349,6 +362,8 @@ def test_who_lost_the_run_writes_no_more(workspace):
                     workspace.store.write([msgspec.structs.replace(row, epoch=row.epoch + 1)])
     assert [row.item for row in steps(workspace)] == ["0"]
     assert workspace.store.get(RunRow, id=run.id).state is RunState.RUNNING
+    assert run._underway.is_over
+    assert not is_held(workspace.lock_path(run.id))
 
 
 def test_a_forked_child_leaves_the_run_alone(workspace):

@@ -63,6 +63,7 @@ def test_an_item_that_kills_its_process_is_set_aside_after_three_times(program):
         (3, ProcessingStatus.FAILED),
     ]
     assert rows[2].error == f"{DIED}killed; given up after 3 times"
+    assert f"extract: item 5: {rows[2].error}" in said
     assert Counter(row.status for row in program.rows(StepRow))[ProcessingStatus.SUCCESS] == 9
     assert Counter(program.noted("begin"))["5"] == 3
     (run,) = program.rows(RunRow)

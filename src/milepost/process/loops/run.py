@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sized
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from milepost.errors import Cancelled, InvalidDataError, LeaseLost
 from milepost.kernel.context import Context
@@ -15,24 +17,17 @@ from milepost.kernel.signals import StopSignals
 from milepost.kernel.ticker import TICKER, Tick
 from milepost.kernel.workspace import Workspace
 from milepost.model.items import Key
-from milepost.model.redaction import redact
-from milepost.model.rows import EventRow, SessionRow
+from milepost.model.rows import EventRow
 from milepost.model.stage_config import LONGEST_NAME, is_name
 from milepost.model.status import RunState
 from milepost.model.text import counted
 from milepost.process.loops.before import Before
-from milepost.process.loops.deaths import lost_attempts
-from milepost.process.loops.flight import Flight, forget
+from milepost.process.loops.flight import Flight
 from milepost.process.loops.items import LoopItems, Rules
-from milepost.process.loops.program import LOOP, RETRY_REQUESTED, program_event, wanted_again
-from milepost.process.loops.step import error_text
+from milepost.process.loops.sessions import claim_loop, take_over, verdict
 from milepost.process.loops.tally import Tally
-from milepost.process.opening import claim_run, fresh_run
 from milepost.process.underway import RunUnderway
 from milepost.process.watching import CANCEL_REQUESTED, CANCEL_SECONDS
-
-if TYPE_CHECKING:
-    from milepost.process.opening import Opened
 
 T = TypeVar("T")
 SHOW_SECONDS = 0.4
@@ -140,6 +135,8 @@ class LoopRun:
         `items` may be a generator of any length; `total` says how many, where `len` cannot. Each step is committed when
         its block is left; with `batch` (seconds, such as 0.1) together with others, and a kill costs what was not.
         """
+        if self._state is not RunState.RUNNING:
+            raise InvalidDataError(f'items are given inside the block: with open_run("{self.process}") as run: …')
         rules: Rules[T] = Rules(
             key=key, version=version, by=by, retries=retries, retry_delay=retry_delay, errors=errors, once=once
         )
@@ -172,6 +169,8 @@ class LoopRun:
         )
 
     def __enter__(self) -> LoopRun:
+        if self._state is not RunState.PENDING:
+            raise InvalidDataError(f"this run of {self.process!r} was entered before: call open_run again")
         self._owned = self._place is None or isinstance(self._place, str | Path)
         self._workspace = Workspace.open(self._place) if not isinstance(self._place, Workspace) else self._place
         self.stop = StopSignals(self._workspace.config.grace_seconds)
@@ -188,6 +187,8 @@ class LoopRun:
         self._state = RunState.RUNNING
         self._underway.output.__enter__()
         self.stop.__enter__()
+        for row in self._lost:
+            logging.getLogger("milepost.loops").error("%s: item %s: %s", row.step, row.item, row.error)
         if self._verbose:
             sys.stderr.write(f"run {self.name} of {self.process}\n")
         return self
@@ -216,16 +217,11 @@ class LoopRun:
         self.__exit__(kind, error, trace)
 
     def _begin(self) -> None:
-        opened = self._claimed()
-        underway = self._underway = RunUnderway(self._workspace, opened)
-        folder = self._workspace.run_folder(opened.run.id)
-        dead = [row for row in underway.store.rows(SessionRow, run=opened.run.id) if row.epoch < opened.epoch]
-        lost = [row for session in dead for row in lost_attempts(underway.store, folder, session)]
-        underway.record(program_event(underway), *lost)
-        for session in dead:
-            forget(folder, session.epoch)
-        self.flight = Flight(folder, opened.epoch)
-        underway.end_with(self)
+        opened, self._retries_all = claim_loop(self._workspace, self.process, new=self._new)
+        self._underway = RunUnderway(self._workspace, opened)
+        self._lost = take_over(self._underway)
+        self.flight = Flight(self._workspace.run_folder(self.id), opened.epoch)
+        self._underway.end_with(self)
 
     def _tally(self, step: str, batch: float) -> Tally:
         if not is_name(step):
@@ -233,20 +229,6 @@ class LoopRun:
         if step not in self._tallies:
             self._tallies[step] = Tally(self._underway, step, _key(self.process, step), batch=batch)
         return self._tallies[step]
-
-    def _claimed(self) -> Opened:
-        store = self._workspace.store
-        again = None if self._new else wanted_again(store, self.process)
-        opened = claim_run(
-            self._workspace,
-            fresh_run(self.process, decisions_hash=LOOP),
-            run=None if again is None else again.id,
-            new=self._new,
-        )
-        found = opened.found
-        asked = found and store.get(EventRow, run=found.id, kind=RETRY_REQUESTED, epoch=found.epoch)
-        self._retries_all = asked is not None
-        return opened
 
     def _end(self, error: BaseException | None) -> None:
         for tick in self._ticks:
@@ -256,8 +238,9 @@ class LoopRun:
                 self._underway.expected = {
                     row.stage for row in self._underway.stages.values() if not row.state.has_result
                 }
-            self._underway.record_stages({name: tally.ending for name, tally in self._tallies.items()})
-            self._state = self._underway.end(*self._verdict(error))
+            with suppress(LeaseLost):  # the end of the run will say so
+                self._underway.record_stages({name: tally.ending for name, tally in self._tallies.items()})
+            self._state = self._underway.end(*verdict(error, self.stop))
         except LeaseLost:
             if not isinstance(error, LeaseLost):
                 raise
@@ -266,15 +249,6 @@ class LoopRun:
             if self._verbose:
                 sys.stderr.write(f"{self._summary()}\n")
             self._underway.output.__exit__()
-
-    def _verdict(self, error: BaseException | None) -> tuple[RunState | None, str | None]:
-        if error is None or (isinstance(error, SystemExit) and not error.code):
-            return None, None
-        if isinstance(error, Exception):
-            return RunState.FAILED, error_text(error)
-        if isinstance(error, SystemExit):
-            return RunState.FAILED, f"the program left with exit code {error.code}"
-        return RunState.CANCELLED, self.stop.cause or redact(str(error)) or type(error).__name__
 
     def _summary(self) -> str:
         found = f", {self.found:,} were done before" if self.found else ""
