@@ -5,6 +5,7 @@ python benchmarks/steps.py
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -17,11 +18,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import apsw
 from ledger import bare, row, timed, versus
 
 from milepost.steps import ProcessingStepManager
 from milepost.store.protocol import Durability
 from milepost.store.sqlite import SqliteStore
+from milepost.store.sqlite.step_cells import INSERT
 
 MANY = int(os.environ.get("BENCH_DOCUMENTS", "1_000_000"))
 FAILURES = 10_000  # one document in so many fails
@@ -43,14 +46,37 @@ def one_by_one(folder: Path) -> list[dict[str, object]]:
         "full": lambda n: manager.add_step(f"doc-{n:07d}", "count", "success", {"chars": n}, {"duration_ms": 1.5}),
         "both": started,
         "bare": bare(folder, level="NORMAL", batch=1),
+        "same": same_row(folder),
     }
     costs = versus(works, 300)
     limit = costs["bare"]
     return [
-        row("add_step of a new document, committed", costs["plain"], limit, "µs") | {"target": "≤ 2 ×"},
-        row("add_step with details and metrics, committed", costs["full"], limit, "µs"),
+        row("add_step of a new document, committed", costs["plain"], limit, "µs", same_row=costs["same"])
+        | {"target": "≤ 2 ×"},
+        row("add_step with details and metrics, committed", costs["full"], limit, "µs", same_row=costs["same"]),
         row("RUNNING and SUCCESS of a document, both committed", costs["both"], 2 * limit, "µs"),
     ]
+
+
+def same_row(folder: Path) -> Callable[[int], object]:
+    """A commit by bare SQLite of the very row, into the ledger's own table with its indexes."""
+    path = folder / "same.db"
+    SqliteStore.open(path).close()
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=16000").fetchall()
+    rest = (1, 2, 0, b"", 4711, 0.0, 1.7e9, None, None, None, None, None, None)
+    return lambda n: connection.execute(INSERT, (0, 0, f"doc-{n:07d}", *rest))
+
+
+def in_no_order(folder: Path) -> dict[str, object]:
+    """Documents whose names are digests: each one's place in the index is another page."""
+    count = MANY // 5
+    with ProcessingStepManager(folder / "digests.db") as manager:
+        manager.add_step("warm", "text", "success")
+        names = (hashlib.md5(str(n).encode()).hexdigest() for n in range(count))
+        began = time.perf_counter()
+        assert manager.add_steps((name, "text", "success", {"chars": 7}) for name in names) == count
+        return row(f"add_steps, {count:,} with names in no order", time.perf_counter() - began, None, "s")
 
 
 def documents(count: int) -> Iterator[dict[str, object]]:
@@ -143,7 +169,7 @@ def rows() -> list[dict[str, object]]:
     """What, ours, the limit, the unit, the target: one dict per measurement."""
     folder = Path(tempfile.mkdtemp(prefix="milepost-bench-"))
     try:
-        return [*one_by_one(folder), *million(folder), eight_processes(folder)]
+        return [*one_by_one(folder), *million(folder), in_no_order(folder), eight_processes(folder)]
     finally:
         shutil.rmtree(folder)
 
