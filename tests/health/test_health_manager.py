@@ -310,6 +310,7 @@ def test_threads_may_ask_at_the_same_time(manager):
     assert {HEALTHY} == {report.status for report in reports}
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of later Pythons, where threads are about
 def test_a_forked_child_is_not_held_up_by_what_hangs_in_its_parent(manager, hanging):
     """Its threads are gone; it asks afresh."""
     manager.register("mail server", hanging, timeout=0.2)

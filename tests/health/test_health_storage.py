@@ -57,6 +57,14 @@ def test_readiness_is_as_it_is_now(workspace, manager):
     assert HEALTHY is manager.perform_readiness_check().status
 
 
+def test_a_workspace_that_was_opened_to_read_is_written_all_the_same(workspace, clock):
+    """Whether it could be written is the question."""
+    workspace.store.sync()
+    with Workspace.open(workspace.path, read_only=True) as reading:
+        with HealthCheckManager(workspace=reading, clock=clock) as manager:
+            assert HEALTHY is manager.perform_readiness_check().status
+
+
 def test_a_ledger_that_is_locked_is_unknown_and_blocks_nobody(workspace, clock, record):
     """Another program holds the write lock: the store does not answer, all else does."""
     record("success", 3)

@@ -56,7 +56,7 @@ class Ground:
             self._opened.clear()
 
     def _workspace(self, *, read_only: bool) -> Workspace:
-        if isinstance(self._place, Workspace) and not read_only:
+        if isinstance(self._place, Workspace) and self._place.read_only is read_only:
             return self._place
         name = "reading" if read_only else "writing"
         if name not in self._opened:
