@@ -71,7 +71,7 @@ def test_a_ledger_that_is_locked_is_unknown_and_blocks_nobody(workspace, clock, 
     other = apsw.Connection(str(workspace.path / "ledger.db"))
     other.execute("BEGIN IMMEDIATE")
     try:
-        with HealthCheckManager(workspace=workspace, clock=clock, timeout=0.5) as manager:
+        with HealthCheckManager(workspace=workspace, clock=clock, timeout=2) as manager:
             status = {check.name: check.status for check in manager.perform_health_check().checks}
             assert (UNKNOWN, HEALTHY) == (status["store"], status["documents"])
             other.execute("ROLLBACK")
