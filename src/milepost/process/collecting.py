@@ -32,6 +32,7 @@ from milepost.store.protocol import Store
 
 OF_A_RUN = (StepRow, StageRow, DecisionRow, EventRow, SessionRow)
 OVER = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED)
+DATA_STORED = "data_stored"  # the event of `ProcessManager.store_generated_data`
 SILENT_SECONDS = 86_400.0  # a session on another host that fell silent less long ago may still be working
 
 
@@ -62,6 +63,7 @@ def collect(
     if runs and (begun := living_sessions(workspace, now)):  # they may have found results just before they went
         return Collected(deleted=delete, objects=0, size_bytes=0, runs=_names(runs), alive=_alive(store, begun))
     keep = set(store.addresses()) if delete or not runs else _kept_without(store, runs)
+    keep |= _stored_data(store, without=runs)
     youngest = min([now - grace_seconds, *(session.started for session in living)])
     swept = workspace.objects.sweep(keep, older_than_seconds=now - youngest, as_of=now, dry_run=not delete)
     return Collected(
@@ -144,6 +146,13 @@ def _kept_without(store: Store, runs: Sequence[RunRow]) -> set[str]:
         kept |= {row.address for row in page if row.run not in gone and row.address}
         after = page[-1].seq
     return kept
+
+
+def _stored_data(store: Store, *, without: Sequence[RunRow]) -> set[str]:
+    """The addresses of what runs kept with `store_generated_data`, which no row but its event names."""
+    gone = {run.id for run in without}
+    events = [row for row in store.rows(EventRow, kind=DATA_STORED) if row.run not in gone]
+    return {str(msgspec.json.decode(row.json, type=dict[str, object])["address"]) for row in events}
 
 
 def _keys_of_none_else(store: Store, forgotten: Sequence[RunRow]) -> set[str]:

@@ -201,6 +201,22 @@ def test_gc_forgets_what_a_run_read(made, place):
     assert not again.get_stage_data(2).was_reused
 
 
+def test_gc_keeps_generated_data_as_long_as_its_run(made, place):
+    """What was stored beside the results stays while its run is known, and is forgotten with it."""
+    from milepost.kernel.clock import SYSTEM
+    from milepost.process.collecting import collect
+
+    manager = made(Plain)
+    address = manager.store_generated_data("weights", [1.0] * 1000)
+    manager.close()
+    later = SYSTEM.now() + 5
+    assert collect(place, now=later, grace_seconds=0.0, older_than_seconds=None, delete=True).objects == 0
+    assert place.objects.get(address) == [1.0] * 1000
+    assert collect(place, now=later, grace_seconds=0.0, older_than_seconds=0.0, delete=False).objects == 1
+    collect(place, now=later, grace_seconds=0.0, older_than_seconds=0.0, delete=True)
+    assert not place.objects.has(address)
+
+
 def test_a_block_that_raises(made, place):
     """The run ends as failed with what was raised, or cancelled."""
     for error, state, cause in (
