@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -229,6 +231,22 @@ def test_looks_of_other_processes_count(workspace, clock):
     clock.advance(4000)  # what was seen so long ago says nothing
     assert CRITICAL is look(CRITICAL)
     assert HEALTHY is look(HEALTHY)
+
+
+def test_processes_that_look_at_the_same_time_leave_one_whole_history(workspace):
+    """Whoever writes last wins; no half of it, and nothing beside it, is ever there."""
+    program = (
+        "import sys; from milepost.health import HealthCheckManager\n"
+        "with HealthCheckManager(workspace=sys.argv[1]) as manager:\n"
+        "    manager.register('link', lambda: False)\n"
+        "    print({str(manager.perform_health_check().status) for _ in range(20)})"
+    )
+    command = [sys.executable, "-c", program, str(workspace.path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert {"{'critical'}\n"} == {process.communicate(timeout=120)[0] for process in processes}
+    kept = msgspec.json.decode((workspace.path / "health.json").read_bytes())
+    assert {"critical"} == {status for _, status in kept["looks"]["link"]}
+    assert ["health.json"] == [path.name for path in workspace.path.iterdir() if "health" in path.name]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"looks": 3}', b"\xff" * 100, b'{"looks":{"link":[[1,"fine"]]}}'])
