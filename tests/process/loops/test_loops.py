@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from milepost import Cancelled, Run, open_run
-from milepost.errors import InvalidDataError, LeaseLost, RunIsAlive, UnkeyableError
+from milepost.errors import InvalidDataError, LeaseLost, RunIsAlive, StoreFull, UnkeyableError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.lock import is_held
 from milepost.kernel.logs import read_logs
@@ -364,6 +364,27 @@ def test_who_lost_the_run_writes_no_more(workspace):
     assert workspace.store.get(RunRow, id=run.id).state is RunState.RUNNING
     assert run._underway.is_over
     assert not is_held(workspace.lock_path(run.id))
+
+
+def test_a_ledger_that_refuses_fails_the_run_and_loses_nothing_told(workspace, monkeypatch):
+    """What waits to be committed with others and cannot be is an error, and those items come again."""
+    write, refusing = workspace.store.write, []
+
+    def full(rows, **options):
+        if refusing and any(isinstance(row, StepRow) for row in rows):
+            raise StoreFull("no space is left")
+        return write(rows, **options)
+
+    monkeypatch.setattr(workspace.store, "write", full)
+    monkeypatch.setattr(workspace, "config", msgspec.structs.replace(workspace.config, store_wait_seconds=0.0))
+    with pytest.raises(StoreFull), open_run("extract", workspace=workspace) as run:
+        for step in run.items(range(3), key=int, batch=60.0):
+            with step as number:
+                refusing += [True] if number == 2 else []
+    refusing.clear()
+    row = workspace.store.get(RunRow, id=run.id)
+    assert (row.state, row.cause) == (RunState.FAILED, "StoreFull: no space is left")
+    assert passed(range(3), key=int)[0] == [0, 1, 2]
 
 
 def test_a_forked_child_leaves_the_run_alone(workspace):

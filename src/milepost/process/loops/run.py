@@ -6,12 +6,11 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sized
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeVar
 
-from milepost.errors import Cancelled, InvalidDataError, LeaseLost
+from milepost.errors import Cancelled, InvalidDataError, LeaseLost, StoreError
 from milepost.kernel.context import Context
 from milepost.kernel.signals import StopSignals
 from milepost.kernel.ticker import TICKER, Tick
@@ -233,22 +232,30 @@ class LoopRun:
     def _end(self, error: BaseException | None) -> None:
         for tick in self._ticks:
             tick.stop()
+        refused = self._close_stages()
         try:
-            if not self._tallies:  # what earlier sessions left is left still
-                self._underway.expected = {
-                    row.stage for row in self._underway.stages.values() if not row.state.has_result
-                }
-            with suppress(LeaseLost):  # the end of the run will say so
-                self._underway.record_stages({name: tally.ending for name, tally in self._tallies.items()})
-            self._state = self._underway.end(*verdict(error, self.stop))
+            self._state = self._underway.end(*verdict(error or refused, self.stop))
         except LeaseLost:
-            if not isinstance(error, LeaseLost):
+            if not isinstance(error or refused, LeaseLost):
                 raise
         finally:
             self.flight.close()
             if self._verbose:
                 sys.stderr.write(f"{self._summary()}\n")
             self._underway.output.__exit__()
+        if refused is not None and error is None:
+            raise refused
+
+    def _close_stages(self) -> StoreError | None:
+        """Commit what waits and how the stages stand; what kept it from being written."""
+        if not self._tallies:  # what earlier sessions left is left still
+            stages = self._underway.stages.values()
+            self._underway.expected = {row.stage for row in stages if not row.state.has_result}
+        try:
+            self._underway.record_stages({name: tally.ending for name, tally in self._tallies.items()})
+        except StoreError as refused:
+            return refused
+        return None
 
     def _summary(self) -> str:
         found = f", {self.found:,} were done before" if self.found else ""

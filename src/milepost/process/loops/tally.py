@@ -137,8 +137,8 @@ class Tally:
         """Commit what waits."""
         with self._lock:
             if self._waiting:
-                rows, self._waiting = self._waiting, []
-                self._underway.record(*rows)
+                self._underway.record(*self._waiting)
+                self._waiting = []
 
     def flush_due(self) -> None:
         """Commit what has waited long enough; for the ticker."""
