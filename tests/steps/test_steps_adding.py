@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from milepost import Process, Workspace, stage
+from milepost import Process, ProcessManager, Workspace, stage
 from milepost.errors import StoreError, StoreFull, UnknownRunError
 from milepost.model.redaction import register_secret
-from milepost.model.rows import RunRow, StepRow
+from milepost.model.rows import RunRow, StageRow, StepRow
 from milepost.steps import ProcessingStepManager
 from milepost.store.memory import MemoryStore
 from milepost.testing.sample_rows import STRANGE_TEXTS, run_row
@@ -266,6 +266,31 @@ def test_inside_of_a_run_steps_are_the_runs(tmp_path, executor):
     assert [step.details for step in ended] == [{"words": 1}]
     assert workspace.store.get(RunRow).id == run.id
     assert not (tmp_path / ".milepost").exists()
+    ledger.close()
+
+
+def test_inside_of_a_watched_stage_steps_are_the_runs(tmp_path):
+    """A stage that a `ProcessManager` computes records in its run too."""
+
+    class Mine(ProcessManager):
+        def _compute_stage(self, stage):
+            ledger.add_step("doc", "read", "success")
+            return [stage]
+
+    with Mine({}) as manager:
+        assert manager.get_stage_data(1)["status"] == "success"
+    (step,) = ProcessingStepManager().get_steps("doc")
+    assert step.metadata["run"] == Workspace.open().store.get(RunRow).id
+    ledger.close()
+
+
+def test_a_stage_that_reports_steps_is_reused(tmp_path):
+    """Where steps are recorded, and what is in there, is no part of a stage's fingerprint."""
+    workspace = Workspace.open(tmp_path / "elsewhere")
+    process = Process("p", [read_all, words])
+    process.run(workspace=workspace)
+    again = process.run(workspace=workspace, new=True)
+    assert {row.state for row in workspace.store.rows(StageRow, run=again.id)} == {"reused"}
     ledger.close()
 
 

@@ -250,6 +250,10 @@ class ProcessingStepManager:
         declared = dict(self._dependencies.as_mapping()), dict(self._most_attempts)
         return {"storage": self._storage, "run": self._run_id(), "strict": self.strict, "declared": declared}
 
+    def __milepost_key__(self) -> str:
+        """What counts of it in a stage that reports to it: nothing, for where steps are kept changes no result."""
+        return "steps"
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._storage, self._given_run, self.strict = state["storage"], state["run"], state["strict"]
         self._begin()

@@ -73,6 +73,7 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
             stage=self.text,
             tell=self._told,
             is_cancelled=self._is_cancelled,
+            workspace=str(self.run.workspace.path),
         )
         inside, here, looking = under_way.set(self.computation), current.set(where), is_looking.set(False)
         self.computation.is_computing = True
