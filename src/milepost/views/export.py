@@ -21,7 +21,7 @@ from milepost.store.protocol import Store
 from milepost.views.items import last_attempts
 from milepost.views.view import View, utc
 
-PAGE = 5_000
+PAGE = 1_000  # as many as the store tells the last attempts of at once
 FORMATS = ("csv", "json", "parquet")
 
 
