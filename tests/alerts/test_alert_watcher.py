@@ -346,6 +346,28 @@ def test_a_full_ledger_keeps_nobody_from_being_told(place: Place, monkeypatch: p
     assert len(place.post.sent) == 1
 
 
+def test_a_write_that_failed_after_it_was_committed_is_not_repeated(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error may come late: what is in the ledger is seen there, and stands in it once."""
+    watcher = place.watcher()
+    place.run("brisk-otter", alive=False)
+    write = MemoryStore.write
+
+    def fail_late(self: MemoryStore, rows: Any, **more: Any) -> int:
+        write(self, rows, **more)
+        raise StoreFull("ledger: no space is left")
+
+    monkeypatch.setattr(MemoryStore, "write", fail_late)
+    assert look(watcher) == [("interrupted", "brisk-otter", "firing")]
+    monkeypatch.setattr(MemoryStore, "write", write)
+    assert look(watcher) == []
+    assert look(watcher) == []
+    watcher.close(30)
+    assert sorted(place.kinds()) == ["alert_firing", "alert_sent", "alert_told"]
+    assert len(place.post.sent) == 1
+
+
 def test_messages_for_a_channel_that_is_no_longer_there_are_let_go(place: Place) -> None:
     """They do not wait for ever, and do not go elsewhere."""
     place.run("brisk-otter", alive=False)

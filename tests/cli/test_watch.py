@@ -245,12 +245,15 @@ def test_following_a_run_ends_with_it_and_leaves_with_its_exit_code(
     assert "Traceback" not in watcher.said
 
 
-def test_ctrl_c_of_who_follows_leaves_the_run_alone(shell: Callable[..., Shell], begun: Callable[..., Shell]) -> None:
-    """130, and the run completes."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_stops_following_leaves_the_run_alone(
+    shell: Callable[..., Shell], begun: Callable[..., Shell], number: int, code: int
+) -> None:
+    """By Ctrl-C or SIGTERM: its exit code says so, and the run completes."""
     run = begun()
     watcher = shell("watch", "last")
     watcher.await_text("run .* of sales")
-    assert watcher.end(signal.SIGINT) == 130
+    assert watcher.end(number) == code
     assert "goes on without being watched" in watcher.said
     assert run.wait() == 0
 

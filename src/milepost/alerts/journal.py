@@ -66,6 +66,7 @@ class Journal:
         self._books: dict[str, Book] = {}
         self._outgoing: dict[str, Outgoing] = {}
         self._unwritten: list[EventRow] = []
+        self._own = 0  # the next so many events in the ledger are this journal's, and folded already
 
     def book(self, rule: str) -> Book:
         """What is known of a rule's alerts."""
@@ -77,10 +78,15 @@ class Journal:
 
     def catch_up(self) -> list[Change]:
         """Fold what others recorded since the last time; the changes among it."""
+        self._write_what_waits()
+        if self._unwritten:
+            return []  # who records is alone with it: there is nothing of others
         changes = []
         while page := self._store.rows(EventRow, run=NO_RUN, after=self._seq, limit=PAGE):
             self._seq = page[-1].seq
-            changes += [change for row in page if (change := self._fold(row)) is not None]
+            mine = min(self._own, len(page))  # nobody else records while a watcher does
+            self._own -= mine
+            changes += [change for row in page[mine:] if (change := self._fold(row)) is not None]
         return changes
 
     def record(self, changes: Sequence[Change], at: float) -> None:
@@ -99,12 +105,18 @@ class Journal:
         """Keep that a channel took a message, or that it was given up."""
         self._keep([_event(at, SENT, _Sent(number, channel, error))])
 
-    def write_what_waits(self) -> bool:
-        """Try again to write what could not be written; whether all is in the ledger."""
+    def _write_what_waits(self) -> None:
+        """Try again to write what could not be written; what got there in spite of an error is not written twice."""
         if not self._unwritten:
-            return True
-        rows, self._unwritten = self._unwritten, []
-        return self._write(rows)
+            return
+        try:
+            there = {(row.at, row.kind, row.json) for row in self._store.rows(EventRow, run=NO_RUN, after=self._seq)}
+        except StoreError:
+            return
+        rows = [row for row in self._unwritten if (row.at, row.kind, row.json) not in there]
+        self._own += len(self._unwritten) - len(rows)
+        self._unwritten = []
+        self._write(rows)
 
     def _keep(self, rows: list[EventRow]) -> None:
         """Fold, and write: a ledger that is full keeps nobody from being told so."""
@@ -113,22 +125,16 @@ class Journal:
         if rows:
             self._write(rows)
 
-    def _write(self, rows: list[EventRow]) -> bool:
-        if self._unwritten:
+    def _write(self, rows: list[EventRow]) -> None:
+        if self._unwritten:  # in their order, or not at all
             self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
-            return False
+            return
         try:
             self._store.write(rows, durable=True)
-            self._seq = max(self._seq, self._newest_seq())
+            self._own += len(rows)
         except StoreError as error:
             self._unwritten = rows[-MOST_UNWRITTEN:]
             self._warn(f"alerts cannot be recorded, and go on without: {error}")
-            return False
-        return True
-
-    def _newest_seq(self) -> int:
-        newest = self._store.rows(EventRow, run=NO_RUN, newest=True, limit=1)
-        return newest[0].seq if newest else 0
 
     def _fold(self, row: EventRow) -> Change | None:
         try:

@@ -120,7 +120,6 @@ class Watcher:
                 changes += book.changes(rule.policy, map(_cleaned, findings), now)
         with contextlib.suppress(MilepostError):
             self._observer.forget_all_but({seen.run.id for seen in scene.active})
-        self._journal.write_what_waits()
         self._journal.record(changes, now)
         for rule in self._settings.rules:
             for message in self._journal.book(rule.name).messages(rule.policy, now):

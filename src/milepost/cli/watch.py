@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import msgspec
 
 from milepost.cli.opening import open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
-from milepost.cli.trouble import INTERRUPTED
+from milepost.cli.trouble import exit_code
 from milepost.errors import Cancelled
 from milepost.kernel.workspace import Workspace
 
@@ -73,28 +71,31 @@ def _look_once(watcher: Watcher, settings: AlertSettings) -> int:
 
 def _look_on(watcher: Watcher, settings: AlertSettings, seconds: float) -> int:
     """Look until a signal comes. What the signal breaks off is looked at again by the next watcher."""
+    from milepost.cli.watching import termination
+
+    try:
+        with termination():
+            _look_for_ever(watcher, settings, seconds)
+    except (KeyboardInterrupt, Cancelled) as stopped:
+        return exit_code(stopped)
+    finally:
+        watcher.close(LAST_SECONDS)
+
+
+def _look_for_ever(watcher: Watcher, settings: AlertSettings, seconds: float) -> NoReturn:
     from milepost.terminal.alerts import watching_line
     from milepost.views.alerts import changed, firing_now
 
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
+    changes = changed(watcher.look(), settings.rules)
+    if not options().json:
+        names = [rule.name for rule in settings.rules]
+        show([watching_line(names, seconds, is_owner=watcher.is_owner, screen=screen())])
+        sys.stdout.flush()
+    _print([alert for alert in firing_now(watcher) if alert not in changes])  # since before this look
+    while True:
+        _print(changes)
+        time.sleep(seconds)
         changes = changed(watcher.look(), settings.rules)
-        if not options().json:
-            names = [rule.name for rule in settings.rules]
-            show([watching_line(names, seconds, is_owner=watcher.is_owner, screen=screen())])
-            sys.stdout.flush()
-        _print([alert for alert in firing_now(watcher) if alert not in changes])  # since before this look
-        while True:
-            _print(changes)
-            time.sleep(seconds)
-            changes = changed(watcher.look(), settings.rules)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Cancelled as stopped:
-        return 128 + (stopped.signal or signal.SIGTERM)
-    finally:
-        watcher.close(LAST_SECONDS)
-        signal.signal(signal.SIGTERM, before)
 
 
 def _print(alerts: list[AlertView]) -> None:
@@ -106,10 +107,6 @@ def _print(alerts: list[AlertView]) -> None:
     else:
         show([alert_line(alert, screen()) for alert in alerts])
     sys.stdout.flush()
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Cancelled("the watch was ended", signal=number)
 
 
 def _warn(text: str) -> None:

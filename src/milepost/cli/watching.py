@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from milepost.cli.following import LINES_SECONDS, LIVE_SECONDS, Display
 from milepost.cli.opening import now, open_workspace, screen, show, show_json
 from milepost.cli.options import options
-from milepost.cli.trouble import INTERRUPTED, TERMINATED
-from milepost.errors import StoreBusy, UnknownRunError
+from milepost.cli.trouble import INTERRUPTED, TERMINATED, exit_code
+from milepost.errors import Cancelled, StoreBusy, UnknownRunError
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import RunRow
 from milepost.model.status import RunState
 from milepost.process.finding import find_run
 from milepost.terminal.lines import Lines
 from milepost.terminal.sentences import beginning, resume_command, summary
+from milepost.terminal.text import safe
 from milepost.views.runs import RunDetail, run_detail
 from milepost.views.watch import Sight, Watch, continuation
 
@@ -32,24 +36,39 @@ def watch_run(words: str) -> int:
     with open_workspace() as workspace:
         row = find_run(workspace.store, words)
         quiet = options().json
-        if not quiet:
-            show([beginning(row.name, row.process, continuation(workspace.store, row), now())])
-            sys.stdout.flush()
         try:
-            detail = _until_it_ends(workspace, row, quiet)
-        except KeyboardInterrupt:
-            sys.stderr.write(f"run {row.name} goes on without being watched\n")
-            return INTERRUPTED
+            with termination():
+                if not quiet:
+                    show([beginning(row.name, row.process, continuation(workspace.store, row), now())])
+                    sys.stdout.flush()
+                detail = _until_it_ends(workspace, row, quiet)
+        except (KeyboardInterrupt, Cancelled) as stopped:
+            sys.stderr.write(f"run {safe(row.name)} goes on without being watched\n")
+            return exit_code(stopped)
     if quiet:
         show_json(detail)
     else:
         show(summary(detail, screen()))
         if detail.run.state.can_continue:
             show(["to go on:", resume_command(detail.run.name, options().workspace)])
-    return exit_code(detail)
+    return code_of(detail)
 
 
-def exit_code(detail: RunDetail) -> int:
+@contextlib.contextmanager
+def termination() -> Iterator[None]:
+    """While entered, SIGTERM raises Cancelled, so that what is open is closed as at Ctrl-C."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Cancelled("the watch was ended", signal=number)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def code_of(detail: RunDetail) -> int:
     """What the run's own process left with, as far as its rows say: killed without a word counts as failed."""
     if detail.run.state is RunState.CANCELLED and "SIGINT" in (detail.run.cause or ""):
         return INTERRUPTED
@@ -83,7 +102,7 @@ def _look(watch: Watch, row: RunRow) -> Sight | None:
     with contextlib.suppress(StoreBusy):
         sight = watch.look(now=now(), at=time.monotonic())
         if sight is None:
-            raise UnknownRunError(f"run {row.name} was removed while it was watched")
+            raise UnknownRunError(f"run {safe(row.name)} was removed while it was watched")
         return sight
     return None
 
