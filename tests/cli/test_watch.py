@@ -160,8 +160,9 @@ def test_a_message_that_was_not_sent_when_the_watcher_was_killed_is_sent_by_the_
     folder: Path, shell: Callable[..., Shell], begun: Callable[..., Shell], milepost: Command
 ) -> None:
     """The watcher dies while its command works: the alert is in the ledger, and so is that it is not told yet."""
-    hanging = RULES.replace("cat >> called.jsonl", "echo $$ > started; mv started begun; exec sleep 600").replace("[alerts.channel.pager]",
-                            "[alerts.channel.pager]\ntimeout_seconds = 60")  # fmt: skip
+    table = "[alerts.channel.pager]"
+    hanging = RULES.replace("cat >> called.jsonl", "echo $$ > started; mv started begun; exec sleep 600")
+    hanging = hanging.replace(table, f"{table}\ntimeout_seconds = 60")
     (folder / "alerts.toml").write_text(hanging)
     begun().end(signal.SIGKILL)
     watcher = shell("watch", "--rules", "alerts.toml")
