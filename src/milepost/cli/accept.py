@@ -13,6 +13,7 @@ from milepost.model.fingerprint.parts import Change, diff_text
 from milepost.model.rows import RunRow
 from milepost.process.accepting import accept_change
 from milepost.process.finding import find_run
+from milepost.process.loops.program import LOOP
 from milepost.terminal.reasons import changes_lines
 from milepost.terminal.text import counted, safe
 from milepost.views.why import PartChange
@@ -45,6 +46,12 @@ def _with_text(change: Change, function: object) -> Change:
 
 
 def _target_of(run: RunRow) -> str:
+    if run.decisions_hash in ("", LOOP):
+        raise TargetError(
+            f"run {safe(run.name)} was carried out by its program itself, and what a ProcessManager computes cannot be "
+            "accepted: ask for the stage again and it is computed with today's code; a change that does not matter "
+            "costs that once. For a Process say --target file.py"
+        )
     if run.target is None:
         raise TargetError(f"run {run.name} was not started from a shell: say --target file.py")
     return run.target

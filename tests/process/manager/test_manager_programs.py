@@ -1,5 +1,8 @@
 """Results across processes of the system: found when nothing that counts changed, computed when something did."""
 
+import subprocess
+import sys
+
 import pytest
 
 PROGRAM = """
@@ -169,3 +172,23 @@ def test_why_shows_the_code(run_program, tmp_path):
     said = CliRunner().invoke(milepost, ["why", run, "2"]).output
     assert "-    return [helper(row.value) * self.FACTOR" in said
     assert "+    return [helper(row.value) + self.FACTOR" in said
+
+
+def test_accept_says_that_watched_stages_cannot_be_accepted(run_program, place):
+    """One sentence that says what happens instead; the program is not carried out for it."""
+    run_program("""
+        from milepost import ProcessManager
+
+        class Sums(ProcessManager):
+            def _compute_stage(self, stage):
+                return [stage]
+
+        with Sums() as sums:
+            sums.get_stage_data(1)
+    """)
+    said = subprocess.run(
+        [sys.executable, "-m", "milepost", "accept", "1"], cwd=place.path.parent, capture_output=True, text=True
+    )
+    assert said.returncode != 0
+    assert "was carried out by its program itself" in said.stderr
+    assert "Traceback" not in said.stderr
