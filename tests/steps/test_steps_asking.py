@@ -7,6 +7,7 @@ from itertools import pairwise
 import apsw
 import pytest
 
+from milepost.model.rows import StepRow
 from milepost.steps import ProcessingStatus, ProcessingStep, ProcessingStepManager
 from milepost.steps.moments import from_seconds
 from milepost.store.memory import MemoryStore
@@ -14,6 +15,7 @@ from milepost.store.sqlite import SqliteStore
 from milepost.testing.sample_rows import run_row
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+ERROR = ProcessingStatus.ERROR
 STATUSES = list(ProcessingStatus)
 
 
@@ -55,6 +57,18 @@ def test_filters(busy):
         busy.get_steps("doc", status="eror")
     with pytest.raises(ValueError, match="cannot be empty"):
         busy.get_steps("")
+
+
+def test_a_step_lies_within_its_own_time(manager):
+    """Bounds that are a step's own timestamp have it in them, whatever fractions of a second a row keeps."""
+    rows = [StepRow(run="", step="s", item=f"doc{n}", status=ERROR, at=1.7e9 + n * 1.3e-7) for n in range(100)]
+    manager._ledger().record(*rows)
+    for n in range(50):
+        manager.add_step(f"now{n}", "s", "error")
+    for step in list(manager.iter_steps()):
+        doc, at = step.metadata["doc_id"], step.timestamp
+        assert len(manager.get_steps(doc, None, at, at)) == 1
+        assert doc in {error["doc_id"] for error in manager.get_recent_errors(at)}
 
 
 def test_pages(busy):

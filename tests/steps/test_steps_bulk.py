@@ -87,9 +87,10 @@ def test_commits_are_bounded(monkeypatch):
     assert store.writes == [1, 1, 1]
 
 
-def test_memory_does_not_grow_with_the_number_of_steps(tmp_path):
+def test_memory_does_not_grow_with_the_number_of_steps(tmp_path, monkeypatch):
     """A generator of documents is never held as a whole: three times as many need no more."""
     peaks = []
+    monkeypatch.setattr(recording, "BATCH_SECONDS", 60.0)
     for count in (10_000, 30_000):
         with ProcessingStepManager(tmp_path / f"{count}.db") as manager:
             manager.add_steps((f"doc{n}", "warm", "success") for n in range(6_000))

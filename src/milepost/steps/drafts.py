@@ -74,7 +74,7 @@ def draft(
         None if details is None else told(details),
         None if metrics is None else told(metrics),
         None if error_message is None else text_of(error_message),
-        SYSTEM.now() if timestamp is None else to_seconds(timestamp),  # type: ignore[arg-type]
+        round(SYSTEM.now(), 6) if timestamp is None else to_seconds(timestamp),  # type: ignore[arg-type]
         timestamp is not None,
         None if not metrics else _seconds(metrics),
         attempt,

@@ -96,9 +96,9 @@ class ProcessingStepManager:
         said, announcing = drafts(steps), Announcing()
         try:
             for batch in batches(announced(ledger, said) if self.strict else said):
-                kept = record_batch(ledger, run, batch)
+                changed, kept = record_batch(ledger, run, batch)
                 announcing.announce(kept)
-                count += len(kept)
+                count += changed
         finally:
             announcing.close()
         return count

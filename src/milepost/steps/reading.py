@@ -15,6 +15,7 @@ from milepost.steps.step import ProcessingStep
 from milepost.steps.telling import heard
 
 PAGE = 1_000
+HALF_MICROSECOND = 5e-7
 ERRORS = (ProcessingStatus.ERROR, ProcessingStatus.FAILED)
 
 
@@ -35,7 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_in_time(self, row: StepRow) -> bool:
         """Whether the row's time lies between the bounds."""
-        return (self.since is None or row.at >= self.since) and (self.until is None or row.at <= self.until)
+        at = round(row.at, 6)  # as a datetime has it: a step lies within bounds that are its own time
+        return (self.since is None or at >= self.since) and (self.until is None or at <= self.until)
 
 
 def rows_of(ledger: Ledger, asked: Asked, *, after: int = 0, page: int = PAGE) -> Iterator[StepRow]:
@@ -91,6 +93,7 @@ def recent(
     store: StepStore, statuses: tuple[ProcessingStatus, ...], since: float, run: str | None, limit: int | None
 ) -> list[StepRow]:
     """Steps with one of these statuses since then, the newest first; of one run where it is named."""
+    since -= HALF_MICROSECOND  # as a datetime has it, see is_in_time
     if run is None:
         return store.recent_steps(statuses, since, limit=limit)
     kept: list[StepRow] = []

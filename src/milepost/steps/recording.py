@@ -103,18 +103,21 @@ def batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
         yield collected
 
 
-def record_batch(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> list[StepRow]:
-    """Commit these in one transaction and give the rows that were kept, in their order; one more for lost races."""
+def record_batch(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> tuple[int, list[StepRow]]:
+    """Commit these in one transaction (one more for lost races): how many rows are new, and those that are there."""
     kept: list[StepRow] = []
+    count = 0
     for _ in range(_MOST_RACES):
         rows = _place_all(ledger, run, drafts)
-        if ledger.record(*rows) == len(rows):
-            return kept + rows
+        changed = ledger.record(*rows)
+        count += changed
+        if changed == len(rows):
+            return count, kept + rows
         lost = _lost(ledger, run, rows)
         kept += [row for row, is_lost in zip(rows, lost, strict=True) if not is_lost]
         drafts = [each for each, is_lost in zip(drafts, lost, strict=True) if is_lost and each.attempt is None]
         if not drafts:
-            return kept
+            return count, kept
     raise StoreError(f"the ledger never took {len(drafts):,} of the steps: is it really written?")
 
 
