@@ -108,7 +108,9 @@ def test_ten_thousand_items(tmp_path, monkeypatch):
     again.close()
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a\x00b", "caf\udce9", "line\nbreak", "0", -3, 10**100], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a\x00b", "caf\udce9", "line\nbreak", "0", -3, 10**100], ids=ascii
+)
 def test_items_of_any_name(loop, workspace, name):
     """Whatever a file is called; opened again it is there under the same name."""
     loop.start_stage("documents")
