@@ -12,6 +12,7 @@ from milepost.errors import InvalidDataError, MissingExtra
 from milepost.model.rows import RunRow, StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.memory import MemoryStore
+from milepost.store.sqlite import SqliteStore
 from milepost.views import errors as errors_view
 from milepost.views.errors import list_errors
 from milepost.views.export import export, item_pages, write_csv, write_json
@@ -176,8 +177,9 @@ def test_a_file_is_written_whole_or_not_at_all(store, tmp_path):
     assert path.read_text().startswith("run,stage")
 
 
-def test_export_streams(store):
+def test_export_streams(tmp_path):
     """Memory is that of a page, however many items there are."""
+    store = SqliteStore.open(tmp_path / "ledger.db")
     store.write([step(f"b{n}", P.SUCCESS, details='{"text": "' + "x" * 300 + '"}') for n in range(30_000)])
     peaks = []
     for status in ([P.SUCCESS], [P.FAILED]):
@@ -187,4 +189,5 @@ def test_export_streams(store):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         out.close()
+    store.close()
     assert peaks[0] - peaks[1] < 15_000_000
