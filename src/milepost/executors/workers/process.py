@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from time import monotonic
-from typing import IO
 
 from milepost.errors import WorkerError
 from milepost.executors.task import ItemTask, Task
@@ -43,7 +42,7 @@ class WorkerProcess:
         self._frames = Frames()
         self._unsent = bytearray()
         self._start(sys_path, threads)
-        self.lines = tuple(_lines_of(stream) for stream in (self._process.stdout, self._process.stderr))
+        self.lines = tuple(_lines_of(output) for output in self._outputs)
 
     def _start(self, sys_path: Sequence[str], threads: int) -> None:
         """Raises OSError when the system refuses it, and has then closed what was opened."""
@@ -55,6 +54,10 @@ class WorkerProcess:
             watched, self._watch = os.pipe()
             ours.callback(os.close, self._watch)
             theirs.callback(os.close, watched)
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            theirs.callback(os.close, nothing)
+            (out, printed), (err, complained) = (_pipe(ours, theirs) for _ in "oe")  # subprocess may leak its own
+            self._outputs = (out, err)
             passed = (connection.fileno(), watched, self.slot.fd)
             self._process = subprocess.Popen(
                 [
@@ -63,9 +66,9 @@ class WorkerProcess:
                     *("-c", BOOT, json.dumps(list(sys_path)), *map(str, passed), str(os.getpid())),
                     *("milepost-worker", str(self.number)),
                 ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stdin=nothing,
+                stdout=printed,
+                stderr=complained,
                 pass_fds=passed,
                 start_new_session=True,  # the terminal's signals do not reach it, and its children end with it
                 env={"OMP_NUM_THREADS": str(threads), **os.environ},
@@ -150,9 +153,8 @@ class WorkerProcess:
     def let_go(self) -> None:
         """Close everything."""
         self._close_pipes()
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        for output in self._outputs:
+            os.close(output)
         if self.pidfd is not None:
             os.close(self.pidfd)
 
@@ -169,9 +171,7 @@ class WorkerProcess:
     @property
     def watched(self) -> list[int]:
         """The descriptors that become readable when there is something to hear."""
-        streams = (self._process.stdout, self._process.stderr)
-        outputs = [stream.fileno() for stream in streams if stream is not None]
-        return [self.connection.fileno(), *outputs, *([] if self.pidfd is None else [self.pidfd])]
+        return [self.connection.fileno(), *self._outputs, *([] if self.pidfd is None else [self.pidfd])]
 
 
 def cause_of_death(status: int) -> str:
@@ -189,9 +189,15 @@ def cause_of_death(status: int) -> str:
         return f"killed by signal {-status}"
 
 
-def _lines_of(stream: IO[bytes] | None) -> Lines:
-    assert stream is not None
-    fd = stream.fileno()
+def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe to read from here and to write to there."""
+    read, write = os.pipe()
+    ours.callback(os.close, read)
+    theirs.callback(os.close, write)
+    return read, write
+
+
+def _lines_of(fd: int) -> Lines:
     os.set_blocking(fd, False)
     return Lines(lambda: os.read(fd, READ_BYTES), fd)
 
