@@ -7,7 +7,6 @@ import string
 import subprocess
 import sys
 import time
-import timeit
 
 import pytest
 from hypothesis import given
@@ -241,14 +240,6 @@ def test_hostile_text_costs_linear_time(piece):
     redact(piece * (131072 // len(piece)))
     redact("password=" + piece * (131072 // len(piece)) + "\x00")
     assert time.process_time() - began < 30  # a guard of the processor's time, however busy the machine is
-
-
-def test_clean_text_is_cheap():
-    """A line of 100 characters without a secret costs less than ten copies of it in lower case and 20 searches."""
-    line = "2026-11-22 04:12:33 read 3 of 10 files from data/orders_2025.csv in 0.132 s, 336,776 rows, 12 columns"
-    ours = min(timeit.repeat(lambda: redact(line), number=2000, repeat=9))
-    yardstick = min(timeit.repeat(lambda: [line.lower() for _ in range(40)], number=2000, repeat=9))
-    assert ours < yardstick
 
 
 def test_loading_compiles_no_pattern():

@@ -120,7 +120,8 @@ def test_a_ledger_that_others_hold_is_waited_for(tmp_path):
     manager = ProcessingStepManager(path)
     manager.add_step("doc", "ocr", "running")
     holder = subprocess.Popen(
-        [sys.executable, "-c", "import apsw, sys; c = apsw.Connection(sys.argv[1]); c.execute('BEGIN IMMEDIATE');"
+        [sys.executable, "-c", "import apsw, sys; c = apsw.Connection(sys.argv[1]); c.set_busy_timeout(30000);"
+         "c.execute('BEGIN IMMEDIATE');"
          "print('held', flush=True); sys.stdin.readline(); c.execute('COMMIT')", str(path)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
