@@ -34,6 +34,11 @@ with open_run("extract") as run:
 STARTED = []
 
 
+def heed_interrupts():
+    """Ctrl-C reaches the program, also where the tests themselves were started in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Program:
     """A loop in a folder of its own, with its workspace, and what it noted outside of it."""
 
@@ -51,6 +56,7 @@ class Program:
         process = subprocess.Popen(
             [sys.executable, *(words or ("loop.py",))], cwd=self.folder, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            preexec_fn=heed_interrupts,
         )  # fmt: skip
         STARTED.append(process)
         return process
