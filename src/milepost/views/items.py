@@ -8,7 +8,7 @@ from typing import Any
 
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
-from milepost.store.protocol import Store
+from milepost.store.protocol import Standing, Store
 from milepost.views.view import View, utc
 
 FAILED = (ProcessingStatus.ERROR, ProcessingStatus.FAILED)
@@ -102,20 +102,16 @@ def last_attempts(store: Store, run: str, page: Sequence[StepRow]) -> list[StepR
     kept: list[StepRow] = []
     for step in {row.step for row in page}:
         rows = [row for row in page if row.step == step]
-        last = store.last_attempts(run, step, [row.item for row in rows])
-        rows = [row for row in rows if row.attempt >= last.get(row.item, row.attempt)]
-        further = _phases(store, run, step, [row for row in rows if not row.status.is_terminal])
-        kept += [row for row in rows if row.status.phase >= further.get((row.item, row.attempt), 0)]
+        furthest = store.standings(run, step, [row.item for row in rows])
+        kept += [row for row in rows if _is_furthest(row, furthest.get(row.item))]
     return sorted(kept, key=lambda row: row.seq)
 
 
-def _phases(store: Store, run: str, step: str, begun: Sequence[StepRow]) -> dict[tuple[str, int], int]:
-    """How far each of these attempts came since."""
-    phases: dict[tuple[str, int], int] = {}
-    for row in store.rows(StepRow, run=run, step=step, item=[row.item for row in begun]) if begun else ():
-        attempt = (row.item, row.attempt)
-        phases[attempt] = max(phases.get(attempt, 0), row.status.phase)
-    return phases
+def _is_furthest(row: StepRow, standing: Standing | None) -> bool:
+    """Whether no later attempt, and no later phase of this one, is recorded."""
+    if standing is None:
+        return True
+    return (row.attempt, row.status.phase) >= (standing.attempt, standing.status.phase)
 
 
 def _item(row: StepRow) -> ItemView:
