@@ -12,7 +12,7 @@ import milepost
 from milepost import errors
 from milepost.cli.main import COMMANDS, Commands
 from milepost.config import ProcessingConfig
-from milepost.model.stage_config import StageSpec, SubstageSpec
+from milepost.model.by_hand.specs import StageSpec, SubstageSpec
 from milepost.model.status import ProcessingStatus, RunState, StageState
 from milepost.process.comparison import ScenarioComparison
 from milepost.process.definition import Process

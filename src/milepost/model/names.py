@@ -1,8 +1,11 @@
-"""Two-word names for runs, such as brisk-otter: easy to say, to type and to tell apart."""
+"""What may be a name; and two-word names for runs, such as brisk-otter: easy to say, to type and to tell apart."""
 
 from __future__ import annotations
 
+from typing import TypeGuard
 from zlib import crc32
+
+LONGEST_NAME = 200  # characters
 
 _ADJECTIVES = """
     able agile airy alert amber ample apt aqua arctic artful ashen astute avid azure balmy basic
@@ -50,6 +53,11 @@ _NOUNS = """
 
 ADJECTIVES = tuple(_ADJECTIVES.split())
 NOUNS = tuple(_NOUNS.split())
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Whether it can be what a process, stage, substage or decision is called."""
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def name_for(seed: bytes | str) -> str:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from milepost.errors import Cancelled
 from milepost.kernel.workspace import Workspace
-from milepost.model import stage_events as facts
-from milepost.model import stage_rules, stage_summary
+from milepost.model.by_hand import facts, stage_rules, summary
 from milepost.model.decision import MISSING, Choice, DecisionPoint
 from milepost.model.metrics import load_metrics, metrics_of
 from milepost.model.redaction import register_secrets_in
@@ -156,16 +155,16 @@ class ProcessStageHandler(SubstageCalls):
     def get_stage_status(self, stage_name: StageName) -> dict[str, object]:
         """A stage as the summary has it: `status` (pending, running, completed, failed, skipped), progress, times."""
         with self._lock:
-            return stage_summary.stage_summary(self._standing(stage_name))
+            return summary.of_stage(self._standing(stage_name))
 
     def get_process_summary(self) -> dict[str, object]:
         """The whole process in the documented shape."""
         with self._lock:
             journal = self._journal
             if journal is None:
-                return {"status": stage_summary.NOT_INITIALIZED}
+                return {"status": summary.NOT_INITIALIZED}
             founding = journal.founding
-            said = stage_summary.summary(journal.machine)
+            said = summary.of_process(journal.machine)
             return {**said, "name": founding.name, "description": founding.description, "run": self.run_name}
 
     @property

@@ -9,12 +9,12 @@ import msgspec
 
 from milepost.errors import ObjectError, ProcessManagementError
 from milepost.kernel.workspace import Workspace
-from milepost.model import stage_events as facts
+from milepost.model.by_hand import facts
+from milepost.model.by_hand.machine import StageMachine
+from milepost.model.by_hand.specs import ProcessSpec, row_name
 from milepost.model.decision import DecisionPoint
 from milepost.model.redaction import MASK, redact_value
 from milepost.model.rows import DecisionRow, EventRow, Row, RunRow
-from milepost.model.stage_config import ProcessSpec, row_name
-from milepost.model.stage_machine import StageMachine
 from milepost.model.status import StageState
 from milepost.process.finding import find_run
 from milepost.process.handler.rows import item_step, positions, stage_fields, substage_fields

@@ -13,13 +13,13 @@ import msgspec
 from milepost.errors import DefinitionError, ProcessManagementError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.workspace import Workspace
-from milepost.model import stage_events as facts
+from milepost.model.by_hand import facts
+from milepost.model.by_hand.machine import StageMachine
+from milepost.model.by_hand.specs import ProcessSpec, read_config
+from milepost.model.by_hand.stage_standing import StageStanding
 from milepost.model.redaction import redact, redact_value
 from milepost.model.rows import Row
 from milepost.model.shortening import encodable, shortened
-from milepost.model.stage_config import ProcessSpec, read_config
-from milepost.model.stage_machine import StageMachine
-from milepost.model.stage_standing import StageStanding
 from milepost.process.handler.journal import Journal
 from milepost.process.underway import RunUnderway
 from milepost.store.objects import Objects

@@ -11,10 +11,11 @@ from pathlib import Path
 from milepost.errors import InvalidDataError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.workspace import Workspace
+from milepost.model.by_hand.specs import ProcessSpec
 from milepost.model.decision import Choice, DecisionPoint
 from milepost.model.fingerprint.preview import preview
+from milepost.model.names import LONGEST_NAME, is_name
 from milepost.model.rows import DecisionRow
-from milepost.model.stage_config import LONGEST_NAME, ProcessSpec, is_name
 from milepost.process.handler.journal import Founding, Journal, read_founding
 from milepost.process.recording import decision_row
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from milepost.model import stage_events as facts
+from milepost.model.by_hand import facts
+from milepost.model.by_hand.specs import ProcessSpec, row_name
+from milepost.model.by_hand.stage_standing import StageStanding, SubstageStanding
 from milepost.model.rows import StepRow
-from milepost.model.stage_config import ProcessSpec, row_name
-from milepost.model.stage_standing import StageStanding, SubstageStanding
 from milepost.model.status import ProcessingStatus
 
 _STATUS: dict[type[facts.Fact], ProcessingStatus] = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from milepost.model import stage_events as facts
-from milepost.model import substage_rules
-from milepost.model.stage_standing import new_substage
+from milepost.model.by_hand import facts, substage_rules
+from milepost.model.by_hand.stage_standing import new_substage
 from milepost.process.handler.keeping import Keeping, StageDict, StageName, harmless, plain
 from milepost.process.handler.results import error_of, pack_result
 

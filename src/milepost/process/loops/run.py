@@ -16,8 +16,8 @@ from milepost.kernel.signals import StopSignals
 from milepost.kernel.ticker import TICKER, Tick
 from milepost.kernel.workspace import Workspace
 from milepost.model.items import Key
+from milepost.model.names import LONGEST_NAME, is_name
 from milepost.model.rows import EventRow
-from milepost.model.stage_config import LONGEST_NAME, is_name
 from milepost.model.status import RunState
 from milepost.model.text import counted
 from milepost.process.loops.before import Before

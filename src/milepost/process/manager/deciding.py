@@ -12,8 +12,8 @@ from milepost.model.decision import DecisionPoint
 from milepost.model.files import File, files_in
 from milepost.model.fingerprint.preview import preview
 from milepost.model.fingerprint.values import digest
+from milepost.model.names import LONGEST_NAME, is_name
 from milepost.model.nearest import did_you_mean
-from milepost.model.stage_config import LONGEST_NAME, is_name
 from milepost.process.manager.naming import StageId, StageNames, unknown_stage
 from milepost.process.manager.schemas import Schema, as_mapping
 

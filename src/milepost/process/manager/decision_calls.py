@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from milepost.model.stage_config import read_config
+from milepost.model.by_hand.specs import read_config
 from milepost.process.manager.deciding import StagePoint, own_copy
 from milepost.process.manager.inside import Inside
 from milepost.process.manager.naming import StageId

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from milepost.errors import DefinitionError, InvalidDataError, ProcessManagementError
 from milepost.kernel.workspace import Workspace
 from milepost.model.fingerprint.preview import preview
-from milepost.model.stage_config import is_name
+from milepost.model.names import is_name
 from milepost.process.manager.asking import Way
 from milepost.process.manager.attaching import changed_since, recorded_choices
 from milepost.process.manager.computation import under_way

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from milepost.model.stage_machine import StageMachine
-from milepost.model.stage_standing import StageStanding
+from milepost.model.by_hand.machine import StageMachine
+from milepost.model.by_hand.stage_standing import StageStanding
 
 NOT_INITIALIZED = "not_initialized"
 _SHOWN = ("id", "status", "sequence", "started_at", "completed_at", "error_message", "current_algorithm")
 
 
-def summary(machine: StageMachine) -> dict[str, object]:
+def of_process(machine: StageMachine) -> dict[str, object]:
     """What the whole process came to so far; `progress` is the mean of its stages, skipped ones count as done."""
     stages = machine.stages
     shares = [1.0 if standing.is_done else standing.progress for standing in stages.values()]
@@ -20,14 +20,14 @@ def summary(machine: StageMachine) -> dict[str, object]:
         "status_counts": dict(Counter(str(standing.state) for standing in stages.values())),
         "active_stage": machine.active,
         "progress": sum(shares) / len(shares) if shares else 0.0,
-        "stages": {name: stage_summary(standing) for name, standing in stages.items()},
+        "stages": {name: of_stage(standing) for name, standing in stages.items()},
     }
     counts = {name: _substage_counts(one) for name, one in stages.items() if one.substages or one.spec.loop}
     return {**whole, "substages": counts} if counts else whole
 
 
-def stage_summary(standing: StageStanding) -> dict[str, object]:
-    """One stage of it."""
+def of_stage(standing: StageStanding) -> dict[str, object]:
+    """What one stage of it came to so far."""
     document = standing.document
     decisions = document["decisions"]
     assert isinstance(decisions, dict)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from milepost.errors import DependencyError, InvalidDataError, ProcessManagementError
-from milepost.model import stage_events as facts
+from milepost.model.by_hand import facts
+from milepost.model.by_hand.machine import StageMachine
+from milepost.model.by_hand.specs import StageSpec
+from milepost.model.by_hand.stage_standing import StageStanding, SubstageStanding
 from milepost.model.fingerprint.preview import preview
+from milepost.model.names import LONGEST_NAME
 from milepost.model.nearest import did_you_mean
 from milepost.model.progress import told_fraction
 from milepost.model.shortening import encodable
-from milepost.model.stage_config import LONGEST_NAME, StageSpec
-from milepost.model.stage_machine import StageMachine
-from milepost.model.stage_standing import StageStanding, SubstageStanding
 from milepost.model.status import StageState
 
 _MOST = 10**LONGEST_NAME

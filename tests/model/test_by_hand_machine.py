@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milepost.errors import MilepostError
-from milepost.model import stage_events as facts
-from milepost.model import stage_rules, stage_summary, substage_rules
-from milepost.model.stage_config import read_config
-from milepost.model.stage_machine import StageMachine
+from milepost.model.by_hand import facts, stage_rules, substage_rules, summary
+from milepost.model.by_hand.machine import StageMachine
+from milepost.model.by_hand.specs import read_config
 
 SPEC = read_config(
     {
@@ -88,7 +87,7 @@ def called(machine, at, call, stage=None, *given):
 
 def seen(machine):
     """All that a program can see of a process."""
-    return copy.deepcopy(([standing.document for standing in machine.stages.values()], stage_summary.summary(machine)))
+    return copy.deepcopy(([standing.document for standing in machine.stages.values()], summary.of_process(machine)))
 
 
 def read_back(fact):

@@ -3,7 +3,7 @@
 import pytest
 
 from milepost.errors import DefinitionError, InvalidDataError
-from milepost.model.stage_config import read_config
+from milepost.model.by_hand.specs import read_config
 
 TEMPLATE = {
     "PROJECT_NAME": "calls",

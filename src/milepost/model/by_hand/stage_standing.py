@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from milepost.model.stage_config import StageSpec, SubstageSpec
+from milepost.model.by_hand.specs import StageSpec, SubstageSpec
 from milepost.model.status import StageState
 
 DONE = (StageState.COMPLETED, StageState.SKIPPED)

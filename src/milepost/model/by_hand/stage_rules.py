@@ -10,14 +10,15 @@ from milepost.errors import (
     InvalidStageSequenceError,
     ProcessManagementError,
 )
-from milepost.model import stage_events as facts
+from milepost.model.by_hand import facts
+from milepost.model.by_hand.machine import StageMachine
+from milepost.model.by_hand.specs import StageSpec
+from milepost.model.by_hand.stage_standing import DONE, StageStanding, new_standing
+from milepost.model.by_hand.substage_rules import started_by_themselves
 from milepost.model.fingerprint.preview import preview
+from milepost.model.names import LONGEST_NAME, is_name
 from milepost.model.progress import told_fraction
-from milepost.model.stage_config import LONGEST_NAME, StageSpec, is_name
-from milepost.model.stage_machine import StageMachine
-from milepost.model.stage_standing import DONE, StageStanding, new_standing
 from milepost.model.status import StageState
-from milepost.model.substage_rules import started_by_themselves
 
 _NOT_DONE = tuple(state for state in StageState if state not in DONE)
 

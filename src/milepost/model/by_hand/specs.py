@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from typing import Annotated, TypeGuard, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from milepost.errors import DefinitionError, InvalidDataError
 from milepost.model.fingerprint.preview import preview
 from milepost.model.graph import Graph
+from milepost.model.names import LONGEST_NAME, is_name
 from milepost.model.nearest import did_you_mean, nearest
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -19,7 +20,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 ALIKE = 0.8  # a field's name that is so much like a known one is a slip; any other is the user's own note
-LONGEST_NAME = 200  # characters
 
 
 class SubstageSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,11 +200,6 @@ def _check_rows(stages: Mapping[str, StageSpec]) -> None:
     rows = {row_name(stage.name, sub) for stage in stages.values() for sub in stage.substages}
     for taken in sorted(rows & stages.keys()):
         raise DefinitionError(f"stage {taken!r} is called as a substage of another is; rename one")
-
-
-def is_name(value: object) -> TypeGuard[str]:
-    """Whether it can be what a process, stage, substage or decision is called."""
-    return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def _name(key: object, what: str) -> str:

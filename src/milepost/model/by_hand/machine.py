@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import singledispatchmethod
 
-from milepost.model import stage_events as facts
-from milepost.model.stage_config import ProcessSpec
-from milepost.model.stage_standing import StageStanding, SubstageStanding, moment, new_standing, new_substage
+from milepost.model.by_hand import facts
+from milepost.model.by_hand.specs import ProcessSpec
+from milepost.model.by_hand.stage_standing import StageStanding, SubstageStanding, moment, new_standing, new_substage
 from milepost.model.status import StageState
 
 _ENDED = (StageState.COMPLETED, StageState.SKIPPED)
@@ -20,7 +20,7 @@ class StageMachine:
     """All stages of one process. `session` counts who has taken part; what an earlier one left can be gone on with.
 
     Example:
-        >>> from milepost.model.stage_config import read_config
+        >>> from milepost.model.by_hand.specs import read_config
         >>> machine = StageMachine("p1", read_config({"stages": {"load": {}}}))
         >>> machine.apply([facts.StageStarted(stage="load", at=0.0)])
         >>> machine.stages["load"].state.value
