@@ -14,7 +14,7 @@ from milepost.cli.main import COMMANDS, Commands
 from milepost.config import ProcessingConfig
 from milepost.model.by_hand.specs import StageSpec, SubstageSpec
 from milepost.model.status import ProcessingStatus, RunState, StageState
-from milepost.process.comparison import ScenarioComparison
+from milepost.process.comparing.scenario_comparison import ScenarioComparison
 from milepost.process.definition import Process
 from milepost.process.scenarios import Scenarios
 

@@ -10,8 +10,8 @@ import pytest
 from milepost import ProcessManager
 from milepost.errors import InvalidDataError, ScenarioStateError, UnknownRunError
 from milepost.model.rows import RunRow
-from milepost.process.comparing import find_subjects, newest_subjects
-from milepost.process.comparison import compare_scenarios
+from milepost.process.comparing.meant import find_subjects, newest_subjects
+from milepost.process.comparing.scenario_comparison import compare_scenarios
 from milepost.process.scenarios import Scenarios
 
 SALES = """

@@ -1,11 +1,13 @@
-"""What the sessions of a run say of its stages, folded into one row for each."""
+"""What the sessions of a run say of its stages and decisions, folded into one row for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from milepost.model.rows import StageRow
+from milepost.model.rows import DecisionRow, StageRow
 from milepost.model.status import RunState, StageState
+
+REMOVED = "removed"  # the source of a decision that was taken back
 
 
 def fold_stages(rows: Iterable[StageRow], state: RunState) -> tuple[StageRow, ...]:
@@ -20,3 +22,9 @@ def fold_stages(rows: Iterable[StageRow], state: RunState) -> tuple[StageRow, ..
         if not silent:
             newest[row.stage] = row
     return tuple(sorted(newest.values(), key=lambda row: row.position))
+
+
+def fold_decisions(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], DecisionRow]:
+    """The last row of each decision, by stage and name, without those that were taken back."""
+    current = {(row.stage, row.name): row for row in rows}
+    return {path: row for path, row in current.items() if row.source != REMOVED}

@@ -12,7 +12,7 @@ from milepost.model.folding import fold_stages
 from milepost.model.rows import PartsRow, RunRow, SourceRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.process.manager import paths
-from milepost.process.subjects import rows_of
+from milepost.process.many_rows import rows_of
 from milepost.store.protocol import Store
 
 _WATCHED = "argument:stage"  # the part that only a watched computation's key has: which stage it was asked for

@@ -95,7 +95,7 @@ def finished_before(store: Store, before: float) -> list[RunRow]:
 
 def runs_of_scenarios(workspace: Workspace, now: float) -> set[str]:
     """The ids of the runs that show what today's scenarios come to: nobody saves one to have its results forgotten."""
-    from milepost.process.scenario_subjects import read_scenarios
+    from milepost.process.comparing.scenario_subjects import read_scenarios
 
     store = workspace.store
     all_of_them = [each for of_process in scenarios_of_all(store, workspace.objects) for each in of_process.all()]

@@ -8,7 +8,7 @@ from itertools import islice
 from msgspec import UNSET, Raw, UnsetType
 
 from milepost.model.comparison.lines import DecisionLine, entries_beside
-from milepost.process.subjects import REMOVED
+from milepost.model.folding import REMOVED
 from milepost.terminal.style import Screen, Style
 from milepost.terminal.table import Cell, Column, lay_out
 from milepost.terminal.text import age, counted, safe, width, wrapped

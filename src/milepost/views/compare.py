@@ -9,8 +9,8 @@ import msgspec
 
 from milepost.model.comparison.lines import Comparison, compare_subjects
 from milepost.model.rows import RunRow
-from milepost.process.comparing import find_subjects, newest_subjects
-from milepost.process.subjects import read_subjects
+from milepost.process.comparing.meant import find_subjects, newest_subjects
+from milepost.process.comparing.run_subjects import read_subjects
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from msgspec import UNSET, Raw, UnsetType
 
 from milepost.model.comparison.subjects import Value, identity
+from milepost.model.folding import REMOVED
 from milepost.model.rows import DecisionRow, RunRow
 from milepost.process.affecting import affected_stages
-from milepost.process.subjects import REMOVED
 from milepost.store.protocol import Store
 from milepost.views.view import View, utc
 

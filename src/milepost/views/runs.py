@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from milepost.kernel.alive import Seen, look, working_seconds
-from milepost.model.folding import fold_stages
+from milepost.model.folding import fold_decisions, fold_stages
 from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
-from milepost.process.subjects import current_rows
 from milepost.store.protocol import Store
 from milepost.views.stages import StageView, by_run, done_in_ledger, saved_by_items, stage_view
 from milepost.views.view import View, utc
@@ -178,7 +177,7 @@ def _stages(store: Store, rows: Sequence[StageRow], state: RunState, counted: di
 def _decisions(rows: Sequence[DecisionRow]) -> tuple[DecisionView, ...]:
     return tuple(
         DecisionView(stage=row.stage, name=row.name, value=row.value, source=row.source, who=row.who, at=_known(row.at))
-        for row in current_rows(rows).values()
+        for row in fold_decisions(rows).values()
     )
 
 

@@ -14,7 +14,7 @@ from milepost.process.manager.inside import Inside
 from milepost.process.manager.naming import StageId
 
 if TYPE_CHECKING:
-    from milepost.process.comparison import ScenarioComparison
+    from milepost.process.comparing.scenario_comparison import ScenarioComparison
     from milepost.process.scenarios import Scenario, Scenarios
 
 
@@ -61,7 +61,7 @@ class ScenarioCalls:
 
     def compare_scenarios(self, scenarios: Iterable[str]) -> ScenarioComparison:
         """What differs between scenarios, in the order asked for, with the results that each has."""
-        from milepost.process.comparison import compare_scenarios
+        from milepost.process.comparing.scenario_comparison import compare_scenarios
 
         if not isinstance(scenarios, Iterable) or isinstance(scenarios, str | bytes):
             raise ScenarioStateError(f"compare_scenarios takes a list of names or ids, not {preview(scenarios, 80)}")

@@ -11,13 +11,16 @@ from milepost.errors import MilepostError
 from milepost.model.comparison.subjects import UNKNOWN, Subject, Value
 from milepost.model.decision import DecisionPoint
 from milepost.model.fingerprint.values import preview
+from milepost.model.folding import fold_decisions
 from milepost.model.redaction import redact
 from milepost.model.rows import DecisionRow, RunRow, StageRow
+from milepost.process.comparing.run_subjects import read_subjects
+from milepost.process.comparing.showing import runs_that_show
+from milepost.process.comparing.traced import by_hand, with_results
+from milepost.process.many_rows import rows_of
+from milepost.process.projects import runs_of_project
 from milepost.process.recording import in_json
 from milepost.process.scenarios import Scenario
-from milepost.process.showing import runs_that_show
-from milepost.process.subjects import current_rows, read_subjects, rows_of, runs_of_project
-from milepost.process.traced import by_hand, with_results
 from milepost.store import codecs, envelope
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
@@ -113,7 +116,7 @@ def _defaults(store: Store, scenarios: Sequence[Scenario], runs: Sequence[RunRow
     found: dict[str, Values] = {}
     for process in {it.process for it, run in zip(scenarios, runs, strict=True) if run is None}:
         newest = next(iter(runs_of_project(store, process)), None)
-        rows = current_rows(store.rows(DecisionRow, run=newest.id)) if newest else {}
+        rows = fold_decisions(store.rows(DecisionRow, run=newest.id)) if newest else {}
         found[process] = {
             path: Value(row.default, UNKNOWN if row.is_redacted else None)
             for path, row in rows.items()

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from milepost.kernel.alive import Seen, look, working_seconds
 from milepost.model.comparison.subjects import UNKNOWN, Subject, Value
 from milepost.model.fingerprint.parts import load_parts
-from milepost.model.folding import fold_stages
-from milepost.model.rows import DecisionRow, EventRow, PartsRow, ResultRow, Row, RunRow, SessionRow, StageRow
+from milepost.model.folding import fold_decisions, fold_stages
+from milepost.model.rows import DecisionRow, EventRow, PartsRow, ResultRow, RunRow, SessionRow, StageRow
 from milepost.model.status import StageState
+from milepost.process.many_rows import grouped, rows_of
 from milepost.store.protocol import Store
-
-PAGE = 500  # ids in one question: SQLite binds so many and more at once
-R = TypeVar("R", bound=Row)
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
-NEWEST = 2000  # runs of a process that are looked through for what shows a scenario
-REMOVED = "removed"  # the source of a decision that was taken back
 
 
 class _Saved(msgspec.Struct):
@@ -55,44 +48,12 @@ def read_subjects(store: Store, lock_folder: Path, runs: Sequence[RunRow], *, no
     return _with_saved(store, _with_secrets(store, subjects, decisions))
 
 
-def rows_of(store: Store, table: type[R], column: str, values: Sequence[object], **equal: object) -> Iterator[R]:
-    """The rows in which `column` is one of these, asked for a page of values at a time."""
-    for start in range(0, len(values), PAGE):
-        yield from store.rows(table, **{column: values[start : start + PAGE]}, **equal)  # type: ignore[arg-type]
-
-
-def project_of(run: RunRow) -> str:
-    """The name under which the scenarios are kept that a run may show: its process's, or its manager's."""
-    return run.project or run.process
-
-
-def runs_of_project(store: Store, name: str) -> list[RunRow]:
-    """The newest runs that may show scenarios kept under this name, newest first."""
-    named = [run for run in store.rows(RunRow, process=name, newest=True, limit=NEWEST) if project_of(run) == name]
-    attached = store.rows(RunRow, project=name, newest=True, limit=NEWEST)
-    both = {run.id: run for run in (*named, *attached)}
-    return sorted(both.values(), key=lambda run: -run.created)[:NEWEST]
-
-
-def current_rows(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], DecisionRow]:
-    """The last row of each decision, without those that were taken back."""
-    current = {(row.stage, row.name): row for row in rows}
-    return {path: row for path, row in current.items() if row.source != REMOVED}
-
-
 def current_values(rows: Iterable[DecisionRow]) -> dict[tuple[str, str], Value]:
     """The decisions that count, as values to compare."""
     return {
-        path: Value(row.value, UNKNOWN if row.is_redacted else row.address) for path, row in current_rows(rows).items()
+        path: Value(row.value, UNKNOWN if row.is_redacted else row.address)
+        for path, row in fold_decisions(rows).items()
     }
-
-
-def grouped(rows: Iterable[T], of: Callable[[T], K]) -> dict[K, list[T]]:
-    """The rows under what `of` says of them, in their order."""
-    groups: dict[K, list[T]] = {}
-    for row in rows:
-        groups.setdefault(of(row), []).append(row)
-    return groups
 
 
 def _seconds(sessions: Sequence[SessionRow], run: RunRow, seen: Seen, now: float) -> float:
@@ -103,7 +64,7 @@ def _with_secrets(
     store: Store, subjects: list[Subject], decisions: Mapping[str, Sequence[DecisionRow]]
 ) -> list[Subject]:
     """Masked values told apart by the digests that count in their stages' keys, where such a key is known."""
-    masked = {run: [row for row in current_rows(rows).values() if row.is_redacted] for run, rows in decisions.items()}
+    masked = {run: [row for row in fold_decisions(rows).values() if row.is_redacted] for run, rows in decisions.items()}
     if not any(masked.values()):
         return subjects
     wanted = {(run, row.stage) for run, rows in masked.items() for row in rows}

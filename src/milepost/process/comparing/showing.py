@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from milepost.model.comparison.subjects import Value, identity
+from milepost.model.folding import fold_decisions
 from milepost.model.rows import DecisionRow, RunRow
+from milepost.process.many_rows import grouped, rows_of
+from milepost.process.projects import project_of, runs_of_project
 from milepost.process.scenarios import Scenario
-from milepost.process.subjects import current_rows, grouped, project_of, rows_of, runs_of_project
 from milepost.store.protocol import Store
 
 Path2 = tuple[str, str]  # (stage, name)
@@ -78,7 +80,7 @@ def _shows(one: _Decided, scenario: Scenario, wanted: Mapping[Path2, str]) -> bo
 
 def _decided(store: Store, runs: Sequence[RunRow]) -> list[_Decided]:
     rows = grouped(rows_of(store, DecisionRow, "run", [run.id for run in runs]), lambda row: row.run)
-    return [_of_run(run, current_rows(rows.get(run.id, ()))) for run in runs]
+    return [_of_run(run, fold_decisions(rows.get(run.id, ()))) for run in runs]
 
 
 def _of_run(run: RunRow, rows: Mapping[Path2, DecisionRow]) -> _Decided:

@@ -15,7 +15,8 @@ from milepost.process.affecting import stages_by_number
 from milepost.process.inputs import FileDigests
 from milepost.process.manager import paths
 from milepost.process.manager.snapshot import Snapshot
-from milepost.process.subjects import grouped, rows_of, runs_of_project
+from milepost.process.many_rows import grouped, rows_of
+from milepost.process.projects import runs_of_project
 from milepost.store.protocol import Store
 
 Decisions = Mapping[str, Mapping[str, object]]  # stage -> name -> value
