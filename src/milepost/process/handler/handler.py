@@ -16,7 +16,7 @@ from milepost.model.redaction import register_secrets_in
 from milepost.model.status import RunState, StageState
 from milepost.process.handler.block import StageBlock
 from milepost.process.handler.journal import Journal
-from milepost.process.handler.keeping import DecisionKeeper, StageDict, StageName, harmless, plain
+from milepost.process.handler.keeping import DecisionKeeper, StageDict, StageName, harmless, plain, refuse_child
 from milepost.process.handler.opening import known_process, new_process
 from milepost.process.handler.results import as_result, error_of, store_result
 from milepost.process.handler.substages import SubstageCalls
@@ -63,6 +63,7 @@ class ProcessStageHandler(SubstageCalls):
     def initialize_process(self, name: str, description: str = "") -> str:
         """Begin a new process and return its id, which is its run's; a process that was under way is ended."""
         with self._lock:
+            self._refuse_inherited()
             workspace = self._place(create=True)
             spec = self._blank.spec
             project = None if self.process_manager is None else self.process_manager.project_name
@@ -190,18 +191,24 @@ class ProcessStageHandler(SubstageCalls):
             self.complete_stage(stage_name, success=True, result_data=block.result)
 
     def close(self) -> RunState | None:
-        """End this session: completed when every stage that is not optional is done, else failed or interrupted."""
+        """End this session: completed when every stage that is not optional is done, else failed or interrupted.
+
+        None, and nothing ends, when there is no process, and in a forked child: it is its parent's.
+        """
         with self._lock:
-            return None if self._journal is None else self._journal.underway.end()
+            journal = self._journal
+            return None if journal is None or journal.is_inherited else journal.underway.end()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        underway = self.underway
-        if underway is None or error is None:
+        journal = self._journal
+        if journal is None or journal.is_inherited or error is None:
             self.close()
-        elif isinstance(error, Cancelled | KeyboardInterrupt):
+            return
+        underway = journal.underway
+        if isinstance(error, Cancelled | KeyboardInterrupt):
             underway.end(RunState.CANCELLED, str(error) or "Ctrl-C")
         else:
             underway.end(RunState.FAILED, harmless(f"{type(error).__name__}: {error}"))
@@ -226,6 +233,13 @@ class ProcessStageHandler(SubstageCalls):
             manager = self.process_manager
             self._workspace = manager._workspace_now() if manager is not None else Workspace.open(create=create)
         return self._workspace
+
+    def _refuse_inherited(self) -> None:
+        """In a forked child, what its parent began stays the parent's; what was begun by nobody may be used."""
+        if self._journal is not None and not self._journal.underway.is_over:
+            refuse_child(self._journal)
+        if self.process_manager is not None:
+            self.process_manager._workspace_now()
 
     def _take(self, journal: Journal) -> None:
         if self._journal is not None:
@@ -252,6 +266,7 @@ class ProcessStageHandler(SubstageCalls):
             is_open = self._journal is not None and not self._journal.underway.is_over
             if is_open and process_id in (self.current_process_id, self.run_name):
                 return self
+            self._refuse_inherited()
             journal = known_process(process_id, self._given_spec, self._place(create=False))
             self._take(journal)
             if self.process_manager is not None:

@@ -42,7 +42,7 @@ class Journal:
     def __init__(self, underway: RunUnderway, founding: Founding) -> None:
         self.underway = underway
         self.founding = founding
-        self.pid = os.getpid()  # the only one that writes
+        self.pid = os.getpid()  # the only one that writes, and that ends it
         self._positions = positions(founding.spec)
         self._machine: StageMachine | None = StageMachine(underway.id, founding.spec, session=underway.epoch)
 
@@ -78,6 +78,11 @@ class Journal:
             underway.end()
             raise
         return journal
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a forked child of the program that carries it out."""
+        return os.getpid() != self.pid
 
     @property
     def machine(self) -> StageMachine:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import msgspec
 
@@ -36,7 +35,7 @@ class DecisionKeeper(Protocol):
         """Under which its scenarios are kept."""
 
     def _workspace_now(self) -> Workspace:
-        """Where it records."""
+        """Where it records. Raises ProcessManagementError in a forked child when it has begun to."""
 
     def attach(self, underway: RunUnderway, *, load: bool = False) -> None:
         """Record in this run from now on; `load`: take up its decisions."""
@@ -77,6 +76,12 @@ class Keeping:
         self._lock = threading.RLock()
         if process_manager is not None and config is not None:
             process_manager.register_stages(config)
+
+    def __reduce__(self) -> NoReturn:
+        raise ProcessManagementError(
+            f"a {type(self).__name__} cannot be copied or sent to another process: it carries its process out. Make "
+            "another there; one whose process was closed goes on with it by open_process(process_id)"
+        )
 
     def __repr__(self) -> str:
         process = "no process yet" if self._journal is None else f"{self.current_process_id}, run {self.run_name}"
@@ -119,11 +124,7 @@ class Keeping:
             raise ProcessManagementError(
                 f"process {journal.underway.id} was closed: go on with it by open_process({journal.underway.id!r})"
             )
-        if os.getpid() != journal.pid:
-            raise ProcessManagementError(
-                f"process {journal.underway.id} is carried out by process {journal.pid}, this is a child of it: "
-                "hand what is to be recorded to the parent"
-            )
+        refuse_child(journal)
         return journal
 
     @contextmanager
@@ -143,6 +144,15 @@ class Keeping:
     @property
     def _objects(self) -> Objects:
         return self._open_journal().underway.objects
+
+
+def refuse_child(journal: Journal) -> None:
+    """ProcessManagementError in a forked child of the program that carries this process out."""
+    if journal.is_inherited:
+        raise ProcessManagementError(
+            f"process {journal.underway.id} is carried out by process {journal.pid}, this is a child of it: "
+            "hand what is to be recorded to the parent"
+        )
 
 
 def harmless(text: object) -> str:

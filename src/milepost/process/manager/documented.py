@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from milepost.errors import DefinitionError, InvalidDataError, ProcessManagementError
 from milepost.kernel.workspace import Workspace
@@ -167,7 +167,8 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
         return self._inside.hold.underway
 
     def _workspace_now(self) -> Workspace:
-        """Where it records; made when it is first asked for."""
+        """Where it records; made when it is first asked for. Refused in a forked child when it has begun to."""
+        self._inside.hold.refuse_child()
         return self._inside.hold.workspace
 
     def _underway_now(self) -> RunUnderway:
@@ -201,6 +202,12 @@ class ProcessManager(DecisionCalls, ScenarioCalls):
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._inside.hold.end(error)
+
+    def __reduce__(self) -> NoReturn:
+        raise ProcessManagementError(
+            f"a {type(self).__name__!r} cannot be copied or sent to another process: its decisions and its run are "
+            f"one with it. Make another there, and let it decide the same: what this one decided is in .decisions()"
+        )
 
     def __milepost_key__(self) -> object:
         from milepost.process.manager.verifying import is_looking

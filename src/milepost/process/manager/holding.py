@@ -47,16 +47,23 @@ class RunHold:
 
     def now(self, owner: object) -> RunUnderway:
         """The run, begun if there is none. It ends with `owner`."""
-        if os.getpid() != self._pid:
-            raise ProcessManagementError(
-                f"this manager works in process {self._pid}, and {os.getpid()} was forked from it: "
-                "make decisions and ask for stages there, and give the results to the workers"
-            )
+        self.refuse_child()
         if self.underway is None or self.underway.is_over:
             self.underway, self._is_own = self._begun(), True
             self.underway.end_with(owner)
             self._recorded = {}
         return self.underway
+
+    def refuse_child(self) -> None:
+        """ProcessManagementError in a forked child; what has begun nothing belongs to whoever uses it first."""
+        if os.getpid() == self._pid:
+            return
+        if self.underway is not None and not self.underway.is_over:
+            raise ProcessManagementError(
+                f"this manager works in process {self._pid}, and {os.getpid()} was forked from it: "
+                "make decisions and ask for stages there, and give the results to the workers"
+            )
+        self._pid = os.getpid()
 
     def _begun(self) -> RunUnderway:
         return RunUnderway.begin(self.process, self.workspace, scenario=self._scenario)
