@@ -56,6 +56,17 @@ def test_handles_are_recognised_by_annotation():
     assert parameters.points == {}
 
 
+def test_an_item_that_has_a_default_was_meant_to_be_a_decision():
+    """A parameter called as the stage it maps over takes the whole result, and the next would quietly be the item."""
+
+    @stage(each="clean")
+    def doubled(clean, factor: int = 2):
+        return clean * factor
+
+    with pytest.raises(DefinitionError, match="'clean' takes the whole result of that stage, and 'factor', .* default"):
+        Process("sales", [orders, clean, doubled])
+
+
 def test_in_a_mapped_stage_the_first_other_parameter_receives_the_item():
     @stage(each="clean", key="id")
     def score(orders, invoice, threshold: float = 0.5):

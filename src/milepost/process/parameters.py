@@ -44,6 +44,7 @@ def classify(stage: StageFunction[..., object], stages: Collection[str]) -> Para
         elif parameter.name in stages and parameter.name != name:
             upstream[parameter.name] = parameter.name
         elif options.each is not None and item is None:
+            _refuse_default(stage, parameter, upstream)
             item = parameter.name
         else:
             default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
@@ -73,6 +74,20 @@ def _refuse_unknown_needs(stage: StageFunction[..., object], declared: Collectio
                 f"stage {stage.options.name!r}: needs= names the parameter {parameter!r}, "
                 "which the function does not have"
             )
+
+
+def _refuse_default(
+    stage: StageFunction[..., object], parameter: inspect.Parameter, upstream: Mapping[str, str]
+) -> None:
+    """An item's parameter with a default, beside one that takes all of them: it was meant to be a decision."""
+    each = stage.options.each
+    whole = next((name for name, needed in upstream.items() if needed == each), None)
+    if whole is not None and parameter.default is not inspect.Parameter.empty:
+        raise DefinitionError(
+            f"stage {stage.options.name!r} maps over {each!r}: its parameter {whole!r} takes the whole result of that "
+            f"stage, and {parameter.name!r}, which has a default, would take the item; give the parameter that takes "
+            f"the item a name that is no stage's"
+        )
 
 
 def _hints(stage: StageFunction[..., object]) -> Mapping[str, object]:
