@@ -115,6 +115,24 @@ def test_a_change_that_says_nothing_is_left_out(values: tuple[float | None, floa
     assert change(values) == ""
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((1e-9, 123456789.0), "×1.2e+17"),
+        ((4.0, 4004.0), "×1,001"),
+        ((4.0, 4000.0), "+99,900 %"),
+        ((-1.0, -2000.0), "×2,000"),
+        ((-1.0, 2000.0), ""),
+        ((-2.0, -1.0), "+50 %"),
+        ((2.0, -1.0), "-150 %"),
+        ((1e-300, 1e300), ""),
+    ],
+)
+def test_a_change_by_very_much_is_said_as_a_multiple(values: tuple[float, float], text: str) -> None:
+    """Percents with more digits than the numbers themselves would say nothing."""
+    assert text == change(values)
+
+
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=4), st.integers(min_value=1, max_value=40))
 def test_texts_are_cut_to_their_columns(texts: list[str], columns: int) -> None:
     """Whatever they hold."""

@@ -69,7 +69,8 @@ def _say(text: str) -> None:
 
 def _usage(error: click.UsageError) -> str:
     command = error.ctx.command_path if error.ctx else "milepost"
-    return f"{error.format_message()} See `{command} --help`."
+    said = error.format_message()
+    return f"{said}{'' if said.endswith(('.', '?', '!')) else '.'} See `{command} --help`."
 
 
 def _paragraph(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from math import floor, isfinite, log10
 from milepost.model.comparison.subjects import Number
 
 _DIGITS = range(4, 18)  # significant ones of the largest; 17 tell any two floats apart
+MANY_PERCENT = 100_000  # from here on it is said how many times as much it is
 _PLAIN = (1e-4, 1e15)  # outside of these a number is written with its exponent
 
 
@@ -34,13 +35,16 @@ def change(values: Sequence[Number | None]) -> str:
     """By how much the second of two numbers is more or less than the first: `+2.7 %`; "" where that says nothing.
 
     Example:
-        >>> change([8.0, 10.0]), change([0, 3]), change([2, 2])
-        ('+25 %', '', '')
+        >>> change([8.0, 10.0]), change([0, 3]), change([2, 2]), change([0.002, 600.0])
+        ('+25 %', '', '', '×300,000')
     """
     old, new = values
     if not old or new is None or old == new or not isfinite(old) or not isfinite(new):
         return ""
-    percent = (new - old) / abs(old) * 100
+    percent = (new / old - 1) * (100 if old > 0 else -100)
+    if abs(percent) >= MANY_PERCENT:
+        times = new / old
+        return "" if times < 0 or not isfinite(times) else f"×{times:,.0f}" if times < _PLAIN[1] else f"×{times:.2g}"
     text = f"{percent:+.1f}" if abs(percent) < 9.95 else f"{percent:+,.0f}"
     return f"{text} %" if text not in ("+0.0", "-0.0") else ""
 
