@@ -10,6 +10,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from milepost.config import ProcessingConfig
 from milepost.errors import StoreError
+from milepost.kernel.at_hand import AtHand, Entry, folder_beside
 from milepost.kernel.recorder import Recorder
 from milepost.kernel.ticker import TICKER
 from milepost.kernel.workspace import FOLDER, LEDGER, Workspace
@@ -56,8 +57,17 @@ class Ledger:
     It may be carried across a fork: the child gets a recorder of its own.
     """
 
-    def __init__(self, store: StepStore, wait_seconds: float, close_store: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        store: StepStore,
+        wait_seconds: float,
+        close_store: Callable[[], None] | None = None,
+        *,
+        path: Path | None = None,
+    ) -> None:
         self.store = store
+        self.notes_folder = None if path is None else folder_beside(path)
+        self.next_look = 0.0  # for the dead, by the monotonic clock
         self._wait_seconds = wait_seconds
         self._close_store = close_store
         self._begin()
@@ -67,6 +77,34 @@ class Ledger:
         if self._pid != os.getpid():
             self._begin()
         return self._recorder.record(*rows, fresh=fresh)
+
+    def note(self, entry: Entry) -> int:
+        """Note that this process is about to begin an attempt; the slot to keep, 0 where nothing is noted."""
+        if self.notes_folder is None:
+            return 0
+        if self._pid != os.getpid():
+            self._begin()
+        if self._notes is None:
+            return 0
+        return self._notes.begin(entry)
+
+    def began(self, slot: int, row: StepRow | None) -> None:
+        """The attempt that was noted there has this row, or has come to nothing."""
+        if slot and self._notes is not None:
+            if row is None:
+                self._notes.end(slot)
+            else:
+                self._noted[row.run, row.step, row.item, row.attempt] = slot
+
+    @property
+    def has_noted(self) -> bool:
+        """Whether there is something that `ended` could end."""
+        return bool(self._noted)
+
+    def ended(self, run: str, step: str, item: str, attempt: int) -> None:
+        """This process has no hand in this attempt any more."""
+        if self._noted and self._pid == os.getpid() and self._notes is not None:
+            self._notes.end(self._noted.pop((run, step, item, attempt), 0))
 
     @property
     def needs_lineage(self) -> bool:
@@ -83,12 +121,16 @@ class Ledger:
         self._pid = os.getpid()
         store = cast(Store, self.store)
         self._recorder = Recorder(store, None, wait_seconds=self._wait_seconds, ticker=TICKER)
-        weakref.finalize(self, _let_go, self._recorder, self._close_store, self._pid)
+        self._notes = None if self.notes_folder is None else AtHand(self.notes_folder)
+        self._noted: dict[tuple[str, str, str, int], int] = {}
+        weakref.finalize(self, _let_go, self._recorder, self._notes, self._close_store, self._pid)
 
 
-def _let_go(recorder: Recorder, close_store: Callable[[], None] | None, pid: int) -> None:
+def _let_go(recorder: Recorder, notes: AtHand | None, close_store: Callable[[], None] | None, pid: int) -> None:
     if pid != os.getpid():
         return  # a forked child leaves: the recorder is its parent's
+    if notes is not None:
+        notes.close()
     recorder.close()
     if close_store is not None:
         close_store()
@@ -107,7 +149,7 @@ def ledger_of(storage: object = None) -> Ledger:
     if isinstance(storage, str | os.PathLike):
         return _of_path(os.fspath(storage))
     if isinstance(storage, Workspace):
-        return Ledger(cast(StepStore, storage.store), storage.config.store_wait_seconds)
+        return Ledger(cast(StepStore, storage.store), storage.config.store_wait_seconds, path=storage.path / LEDGER)
     if callable(getattr(storage, "standings", None)):
         return Ledger(cast(StepStore, storage), ProcessingConfig.from_environment().store_wait_seconds)
     from milepost.steps.lineage import LineageStore, keeps_lineage
@@ -146,9 +188,12 @@ def _folder(path: Path) -> Path:
 
 
 def _of_workspace(workspace: Workspace) -> Ledger:
+    path = workspace.path / LEDGER
     return _shared(
-        str(workspace.path / LEDGER),
-        lambda: Ledger(cast(StepStore, workspace.store), workspace.config.store_wait_seconds, workspace.close),
+        str(path),
+        lambda: Ledger(
+            cast(StepStore, workspace.store), workspace.config.store_wait_seconds, workspace.close, path=path
+        ),
     )
 
 
@@ -158,7 +203,7 @@ def _of_file(path: Path) -> Ledger:
 
         config = ProcessingConfig.from_environment()
         store = SqliteStore.open(path, durability=Durability(config.durability))
-        return Ledger(cast(StepStore, store), config.store_wait_seconds, store.close)
+        return Ledger(cast(StepStore, store), config.store_wait_seconds, store.close, path=path)
 
     return _shared(str(path), opened)
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from milepost.errors import UnknownRunError
+from milepost.errors import StoreError
 from milepost.kernel.context import current
-from milepost.model.rows import RunRow, StepRow
+from milepost.kernel.warning import warn
+from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.steps.announcing import Announcing, announce_one
 from milepost.steps.attempts import Starts
 from milepost.steps.dependencies import Dependencies
 from milepost.steps.drafts import Draft, Reported, check_name, draft, drafts
-from milepost.steps.ledger import Ledger, ledger_of
+from milepost.steps.ledger import Ledger
 from milepost.steps.moments import to_seconds
 from milepost.steps.reading import ERRORS, Asked, error_of, recent, rows_of, step_of
 from milepost.steps.recording import announced, batches, record, record_batch
 from milepost.steps.step import ProcessingStep, status_of
 from milepost.steps.under_way import StepUnderWay
+from milepost.steps.whereabouts import Whereabouts
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,14 +48,10 @@ class ProcessingStepManager:
 
     def __init__(self, storage_backend: object = None, *, run: object = None, strict: bool = False) -> None:
         self.strict = strict
-        self._storage = storage_backend
-        self._given_run = run
-        self._begin()
+        self._begin(Whereabouts(storage_backend, run))
 
-    def _begin(self) -> None:
-        self._opening = threading.Lock()
-        self._ledgers: dict[str | None, Ledger] = {}
-        self._run: str | None = None
+    def _begin(self, where: Whereabouts) -> None:
+        self._where = where
         self._starts = Starts()
         self._dependencies = Dependencies()
         self._most_attempts: dict[str, int] = {}
@@ -92,7 +89,7 @@ class ProcessingStepManager:
         also of a generator that gives them, comes after those before it were committed. Dependencies are not checked:
         these are facts.
         """
-        ledger, run, count = self._ledger(), self._run_to_write(), 0
+        ledger, run, count = self._ledger(), self._where.run_to_write(), 0
         said, announcing = drafts(steps), Announcing()
         try:
             for batch in batches(announced(ledger, said) if self.strict else said):
@@ -126,8 +123,7 @@ class ProcessingStepManager:
 
     def begin(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None = None) -> int:
         """Record RUNNING and give the attempt's number, for `finish`."""
-        row = self._add(draft(doc_id, step_name, ProcessingStatus.RUNNING, details))
-        return 1 if row is None else row.attempt
+        return self._begin_attempt(doc_id, step_name, details, is_bound=False)
 
     def finish(self, doc_id: str, step_name: str, status: ProcessingStatus | str, **said: Any) -> None:
         """Record the end of an attempt that `begin` gave, with the parameters of `add_step`.
@@ -137,6 +133,22 @@ class ProcessingStepManager:
         ended = draft(doc_id, step_name, status, **said)
         if self._add(ended) is None and ended.status in ERRORS:
             self._add(draft(doc_id, step_name, status, **{**said, "attempt": None}))
+
+    def enter(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None = None) -> int:
+        """As `begin`, for an attempt that cannot outlive this process."""
+        return self._begin_attempt(doc_id, step_name, details, is_bound=True)
+
+    def leave(self, doc_id: str, step_name: str, attempt: int, reason: str) -> None:
+        """Record that an attempt was broken off, neither done nor wrong: the document waits for the next.
+
+        What the ledger cannot take now costs a warning, for this is said while something else is on its way out.
+        """
+        self._ledger().ended(self._where.run_to_write(), step_name, doc_id, attempt)
+        said = f"attempt {attempt} was interrupted: {reason}"
+        try:
+            self._add(draft(doc_id, step_name, ProcessingStatus.PENDING, error_message=said, attempt=attempt + 1))
+        except StoreError as error:
+            warn(f"milepost: that step {step_name} of document {doc_id:.80} waits again is not recorded: {error}")
 
     # Reading
 
@@ -171,7 +183,7 @@ class ProcessingStepManager:
         """As `get_steps`, one by one, a page in memory at a time; without `doc_id`, of all documents."""
         if doc_id is not None:
             check_name(doc_id, "a document's id")
-        ledger, run = self._ledger(), self._run_to_read()
+        ledger, run = self._ledger(), self._where.run()
         asked = Asked(
             item=doc_id,
             step=step_name,
@@ -192,12 +204,12 @@ class ProcessingStepManager:
         details.
         """
         statuses = (*ERRORS, ProcessingStatus.WARNING) if include_warnings else ERRORS
-        rows = recent(self._ledger().store, statuses, to_seconds(since, "since"), self._run_to_read(), limit)
+        rows = recent(self._ledger().store, statuses, to_seconds(since, "since"), self._where.run(), limit)
         return [error_of(row) for row in rows]
 
     def latest_status(self, doc_id: str, step_name: str) -> ProcessingStatus | None:
         """Where the document stands at this step: the status recorded last; None where nothing was."""
-        run = self._run_to_read()
+        run = self._where.run()
         equal: dict[str, Any] = {"item": doc_id, "step": step_name} | ({} if run is None else {"run": run})
         rows = self._ledger().store.rows(StepRow, newest=True, limit=1, **equal)
         return rows[0].status if rows else None
@@ -236,7 +248,7 @@ class ProcessingStepManager:
 
     def close(self) -> None:
         """Let the storage go; what was recorded is on disk. Used again, it is opened again."""
-        self._ledgers.clear()
+        self._where.close()
 
     def __enter__(self) -> Self:
         return self
@@ -248,21 +260,25 @@ class ProcessingStepManager:
 
     def __getstate__(self) -> dict[str, Any]:
         declared = dict(self._dependencies.as_mapping()), dict(self._most_attempts)
-        return {"storage": self._storage, "run": self._run_id(), "strict": self.strict, "declared": declared}
+        return {"storage": self._where.storage, "run": self._where.run(), "strict": self.strict, "declared": declared}
 
     def __milepost_key__(self) -> str:
         """What counts of it in a stage that reports to it: nothing, for where steps are kept changes no result."""
         return "steps"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._storage, self._given_run, self.strict = state["storage"], state["run"], state["strict"]
-        self._begin()
+        self.strict = state["strict"]
+        self._begin(Whereabouts(state["storage"], state["run"]))
         after, self._most_attempts = state["declared"]
         for step, needs in after.items():
             self._dependencies.declare(step, needs)
 
-    def _add(self, said: Draft) -> StepRow | None:
-        ledger, run = self._ledger(), self._run_to_write()
+    def _begin_attempt(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None, *, is_bound: bool) -> int:
+        row = self._add(draft(doc_id, step_name, ProcessingStatus.RUNNING, details), is_bound=is_bound)
+        return 1 if row is None else row.attempt
+
+    def _add(self, said: Draft, *, is_bound: bool = False) -> StepRow | None:
+        ledger, run = self._ledger(), self._where.run_to_write()
         where = current.get()
         if where is not None and where.item is not None and where.stage == said.step and where.run_id == run:
             raise ValueError(
@@ -272,41 +288,10 @@ class ProcessingStepManager:
             said = next(announced(ledger, [said]))
         if said.status is ProcessingStatus.RUNNING:
             self._dependencies.check(said.item, said.step, self.latest_status)
-        row = record(ledger, run, said, self._starts)
+        row = record(ledger, run, said, self._starts, is_bound=is_bound)
         if row is not None:
             announce_one(row)
         return row
 
     def _ledger(self) -> Ledger:
-        where = current.get() if self._storage is None else None
-        place = None if where is None else where.workspace
-        ledger = self._ledgers.get(place)
-        if ledger is None:
-            with self._opening:
-                ledger = self._ledgers.get(place)
-                if ledger is None:
-                    ledger = self._ledgers[place] = ledger_of(self._storage if place is None else place)
-        return ledger
-
-    def _run_to_write(self) -> str:
-        fixed = self._run_id()
-        if fixed is not None:
-            return fixed
-        where = current.get() if self._storage is None else None
-        return "" if where is None else where.run_id
-
-    def _run_to_read(self) -> str | None:
-        return self._run_id()
-
-    def _run_id(self) -> str | None:
-        """The run that was given, by its id."""
-        if self._given_run is None or self._run is not None:
-            return self._run
-        given = getattr(self._given_run, "id", self._given_run)
-        check_name(given, "a run's name")
-        store = self._ledger().store
-        found = store.get(RunRow, id=given) or store.get(RunRow, name=given)
-        if found is None:
-            raise UnknownRunError(f"no run is called {given!r:.80} in this ledger; see `milepost ls`")
-        self._run = found.id
-        return self._run
+        return self._where.ledger()

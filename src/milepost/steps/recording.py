@@ -8,10 +8,12 @@ from itertools import groupby
 import msgspec
 
 from milepost.errors import StoreError
+from milepost.kernel.at_hand import Entry
 from milepost.kernel.clock import SYSTEM
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.steps.attempts import Start, Starts, attempt_for, seconds_since
+from milepost.steps.deaths import look_for_the_dead
 from milepost.steps.drafts import Draft
 from milepost.steps.ledger import Ledger
 from milepost.store.protocol import Standing
@@ -22,14 +24,30 @@ BATCH_BYTES = 16_000_000
 _MOST_RACES = 10_000
 
 
-def record(ledger: Ledger, run: str, draft: Draft, starts: Starts) -> StepRow | None:
+def record(ledger: Ledger, run: str, draft: Draft, starts: Starts, *, is_bound: bool = False) -> StepRow | None:
     """Commit one step and give its row; None where its attempt was named and has such a row already.
 
-    Raises StoreError when the store cannot take it within its patience.
+    What begins is noted as at hand, until it ends; `is_bound`: at the latest with this process. Raises StoreError
+    when the store cannot take it within its patience.
     """
+    if draft.status is ProcessingStatus.RUNNING:
+        return _begun(ledger, run, draft, starts, is_bound=is_bound)
     start = starts.end(run, draft.item, draft.step) if draft.status.is_terminal else None
     row = _committed(ledger, run, draft, start)
-    if row is not None and draft.status is ProcessingStatus.RUNNING:
+    attempt = draft.attempt if row is None else row.attempt
+    if draft.status.is_terminal and attempt is not None:
+        ledger.ended(run, draft.step, draft.item, attempt)
+    return row
+
+
+def _begun(ledger: Ledger, run: str, draft: Draft, starts: Starts, *, is_bound: bool) -> StepRow | None:
+    slot = 0 if draft.is_dated else ledger.note(Entry(run, draft.step, draft.item, draft.at, is_bound))
+    row = None
+    try:
+        row = _committed(ledger, run, draft, None)
+    finally:
+        ledger.began(slot, row)
+    if row is not None:
         starts.begin(run, draft.item, draft.step, Start(row.attempt, row.at, SYSTEM.monotonic(), draft.is_dated))
     return row
 
@@ -44,12 +62,20 @@ def _committed(ledger: Ledger, run: str, draft: Draft, start: Start | None) -> S
         if ledger.record(row, fresh=True):  # as nearly all are: nothing has to be looked up
             return row
     for _ in range(_MOST_RACES):
-        row = _row(run, draft, ledger.store.standings(run, draft.step, [draft.item]).get(draft.item))
+        standing = _standing(ledger, run, draft)
+        if draft.status is ProcessingStatus.RUNNING and standing is not None and standing.status is draft.status:
+            look_for_the_dead(ledger, now=True)  # so that the attempt before has its end first
+            standing = _standing(ledger, run, draft)
+        row = _row(run, draft, standing)
         if ledger.record(row):
             return row
         if draft.attempt is not None:
             return None
     raise StoreError(f"the ledger never took step {draft.step!r} of {draft.item!r:.80}: is it really written?")
+
+
+def _standing(ledger: Ledger, run: str, draft: Draft) -> Standing | None:
+    return ledger.store.standings(run, draft.step, [draft.item]).get(draft.item)
 
 
 def _row(run: str, draft: Draft, standing: Standing | None) -> StepRow:
@@ -110,6 +136,10 @@ def record_batch(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> tuple[int
     for _ in range(_MOST_RACES):
         rows = _place_all(ledger, run, drafts)
         changed = ledger.record(*rows)
+        if ledger.has_noted:
+            for row in rows:
+                if row.status.is_terminal:
+                    ledger.ended(run, row.step, row.item, row.attempt)
         count += changed
         if changed == len(rows):
             return count, kept + rows

@@ -26,7 +26,7 @@ class StepUnderWay:
 
     The block's end records SUCCESS, or what `warn`, `skip` and `fail` said; an exception records ERROR with its text
     (FAILED after `fail`, or when the attempts declared for the step are used up) and goes on its way. When the block
-    is left by Cancelled, Ctrl-C or the like, the attempt stays open: it was neither done nor wrong.
+    is left by Cancelled, Ctrl-C or the like, it was neither done nor wrong: the document is PENDING again.
     """
 
     def __init__(self, manager: ProcessingStepManager, doc_id: str, step_name: str, details: Mapping[str, object]):
@@ -67,7 +67,7 @@ class StepUnderWay:
         self._end, self._message = ProcessingStatus.FAILED, message
 
     def __enter__(self) -> Self:
-        self.attempt = self._manager.begin(self.doc_id, self.step_name, self._details)
+        self.attempt = self._manager.enter(self.doc_id, self.step_name, self._details)
         self._began = SYSTEM.monotonic()
         self._outer = _current.get()
         _current.set(self)
@@ -79,6 +79,7 @@ class StepUnderWay:
         seconds = SYSTEM.monotonic() - self._began
         _current.set(self._outer)
         if error is not None and not isinstance(error, Exception):
+            self._manager.leave(self.doc_id, self.step_name, self.attempt, type(error).__name__)
             return
         if error is not None:
             self._raised(error)

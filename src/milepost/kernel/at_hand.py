@@ -1,0 +1,228 @@
+"""What a process has at hand, noted beside its ledger: of who is killed, others read there what died with it.
+
+A file a process, in a folder beside the ledger, locked by the kernel for as long as the process lives. Its first slot
+says which process; each other is empty or holds one attempt. A note costs microseconds and is there after a kill as the
+system has it; whoever finds the file without its lock reads what is left, writes it down, and removes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from milepost.errors import WorkspaceError
+from milepost.kernel.lock import RunLock, is_held, try_acquire
+from milepost.kernel.sessions import new_session
+from milepost.kernel.ticker import TICKER, Tick
+from milepost.kernel.warning import warn
+from milepost.model.rows import SessionRow
+
+SLOT_BYTES = 1024
+MOST_AT_HAND = 10_000  # of one process; more are not noted
+TOUCH_SECONDS = 5.0  # how exactly a death is dated
+_EMPTY = b"\n"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One attempt under way, as its row in the ledger says when it began. `is_bound`: it ends with its process."""
+
+    run: str
+    step: str
+    item: str
+    at: float
+    is_bound: bool = False
+
+
+class LeftBehind(msgspec.Struct, frozen=True):
+    """What a dead process had at hand. `seen`: when it was last alive, to some seconds (UTC epoch seconds)."""
+
+    path: Path
+    session: SessionRow
+    seen: float
+    entries: tuple[Entry, ...]
+
+
+_encode = msgspec.json.Encoder().encode
+_entry = msgspec.json.Decoder(Entry).decode
+_session = msgspec.json.Decoder(SessionRow).decode
+
+
+def folder_beside(ledger: Path) -> Path:
+    """Where the processes that write this ledger note what they have at hand."""
+    return ledger.with_name(ledger.name + "-open")
+
+
+class AtHand:
+    """The notes of this process beside one ledger. Safe from several threads; not for use after a fork.
+
+    Nothing is made before the first note. What cannot be written costs one warning.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._free: list[int] = []
+        self._bound: set[int] = set()
+        self._slots = 1  # the first is the session's
+        self._descriptor = -1
+        self._is_broken = False
+        self._lock: RunLock | None = None
+        self._tick: Tick | None = None
+
+    def begin(self, entry: Entry) -> int:
+        """Note an attempt, before its row is written; the slot to give to `end`, 0 where it could not be noted."""
+        try:
+            text = _encode(entry) + _EMPTY
+        except UnicodeEncodeError:  # half a character in a name
+            return 0
+        with self._guard:
+            if self._is_broken or len(text) > SLOT_BYTES or (not self._free and self._slots > MOST_AT_HAND):
+                return 0
+            if self._descriptor < 0 and not self._open():
+                return 0
+            slot = self._free.pop() if self._free else self._slots
+            if slot == self._slots:
+                self._slots += 1
+            if entry.is_bound:
+                self._bound.add(slot)
+        self._put(slot, text)
+        return slot
+
+    def end(self, slot: int) -> None:
+        """The attempt is over, or nobody's fault any more."""
+        if not slot:
+            return
+        self._put(slot, _EMPTY)
+        with self._guard:
+            self._bound.discard(slot)
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """This process ends orderly: what is bound to it stays noted, for it ends here; all else may be handed on."""
+        with self._guard:
+            if self._descriptor < 0:
+                return
+            if self._tick is not None:
+                self._tick.stop()
+            if not self._bound:
+                self._remove()
+            else:
+                for slot in set(range(1, self._slots)) - self._bound:
+                    self._put(slot, _EMPTY)
+            self._forget()
+
+    def _open(self) -> bool:
+        path = self._folder / f"{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._lock = try_acquire(path)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except (OSError, WorkspaceError) as error:
+            self._complain(error)
+            return False
+        self._put(0, _encode(new_session()) + _EMPTY)
+        self._tick = TICKER.every(TOUCH_SECONDS, self._touch)
+        _close_with_worker(self)
+        return self._descriptor >= 0
+
+    def _touch(self) -> None:
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.utime(self._descriptor)
+
+    def _put(self, slot: int, text: bytes) -> None:
+        if self._descriptor < 0:
+            return
+        try:
+            os.pwrite(self._descriptor, text, slot * SLOT_BYTES)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: OSError | WorkspaceError) -> None:
+        self._is_broken = True
+        self._forget()
+        said = error.strerror if isinstance(error, OSError) else error
+        warn(f"milepost: if this process is killed, what it has at hand stays RUNNING ({self._folder}: {said})")
+
+    def _remove(self) -> None:
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._lock.path)
+
+    def _forget(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        lock, self._lock = self._lock, None
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        if lock is not None:
+            lock.release()
+
+
+def _close_with_worker(notes: AtHand) -> None:
+    """The children of `multiprocessing` end without what a program does at its end."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, _close_if_there, (weakref.ref(notes),), exitpriority=0)
+
+
+def _close_if_there(notes: weakref.ref[AtHand]) -> None:
+    found = notes()
+    if found is not None:
+        found.close()
+
+
+def left_behind(folder: Path) -> Iterator[LeftBehind]:
+    """What processes that are dead had at hand; the living notice nothing. Folders of others are passed over."""
+    for path in _files(folder):
+        with contextlib.suppress(OSError):
+            if not is_held(path):
+                found = _read(path)
+                if found is not None:
+                    yield found
+
+
+def taken_over(folder: Path) -> Iterator[LeftBehind]:
+    """The same, for who writes it down: nobody else gets it meanwhile, and asked for the next it is gone for good."""
+    for path in _files(folder):
+        with contextlib.suppress(OSError, WorkspaceError):
+            lock = None if is_held(path) else try_acquire(path)
+            if lock is None:
+                continue
+            try:
+                found = _read(path)
+                if found is not None:
+                    yield found
+                os.unlink(path)
+            finally:
+                lock.release()
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _read(path: Path) -> LeftBehind | None:
+    """The notes in this file; None where there are none, or what the session's should be is not one."""
+    with path.open("rb") as file:
+        seen = os.fstat(file.fileno()).st_mtime
+        try:
+            session = _session(file.read(SLOT_BYTES).partition(_EMPTY)[0])
+        except msgspec.DecodeError:
+            return None
+        entries = []
+        while slot := file.read(SLOT_BYTES):
+            with contextlib.suppress(msgspec.DecodeError):  # an empty slot, or one that a power cut tore
+                entries.append(_entry(slot.partition(_EMPTY)[0]))
+    return LeftBehind(path, session, seen, tuple(entries)) if entries else None
