@@ -12,6 +12,7 @@ _VARIES = [
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?", "TIME"),
     (r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b", "TIME"),
     (r"\d+(?:\.\d+)? (?:ms|s|min|h)(?: \d+ (?:s|min))?\b", "SECONDS"),
+    (r"SECONDS ago to SECONDS ago", "SECONDS ago"),
     (r"SECONDS( \|)? +[+-][\d,.]+ %", r"SECONDS\1"),
     (r"\d+(?:\.\d+)? (?:B|kB|MB|GB)\b", "SIZE"),
     (r"\d[\d,.]*/(?:s|min)\b", "RATE"),
@@ -30,8 +31,8 @@ _VARIES = [
     (r"[ \t]+", " "),
 ]
 _PATTERNS = [(re.compile(pattern, re.MULTILINE), instead) for pattern, instead in _VARIES]
-# A line about a stage under way, and what was saved when it is a tenth of a second: there or not.
-_LEFT_OUT = re.compile(r"^ *(?:saved .*|\S+ +running .*|\[\d\]\+? .*|)$")
+# A line about a stage under way, what was saved when it is a tenth of a second, how the machine fares: there or not.
+_LEFT_OUT = re.compile(r"^ *(?:saved .*|\S+ +running .*|\[\d\]\+? .*|(?:\S )?(?:disk|memory|cpu):? .*|)$")
 
 
 def normal(text: str) -> list[str]:

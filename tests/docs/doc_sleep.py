@@ -1,5 +1,5 @@
 """The `sleep` of pages: `milepost run … & sleep 2; kill -9 $!` is to kill a run that got somewhere, however busy the
-machine is. So it waits until the newest run has done 20 items.
+machine is. So it waits until the newest run has done 20 items since it was started.
 """
 
 import sys
@@ -12,17 +12,19 @@ ITEMS = 20
 SECONDS = 30
 
 
-def has_come_far() -> bool:
-    """Whether the newest run, alive, has recorded so many items."""
+def has_come_far(began: float) -> bool:
+    """Whether the newest run has recorded so many items since then."""
     try:
         with Workspace.open(".milepost", create=False, read_only=True) as workspace:
             run = workspace.store.get(RunRow)
-            return run is not None and len(workspace.store.rows(StepRow, run=run.id, limit=ITEMS)) >= ITEMS
+            rows = [] if run is None else workspace.store.rows(StepRow, run=run.id, newest=True, limit=ITEMS)
+            return len(rows) == ITEMS and all(row.at >= began for row in rows)
     except MilepostError:  # not there yet
         return False
 
 
 if __name__ == "__main__":
+    began = time.time()
     deadline = time.monotonic() + max(float(sys.argv[1]), SECONDS)
-    while not has_come_far() and time.monotonic() < deadline:
+    while not has_come_far(began) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -33,3 +33,13 @@ def test_failed_documents_wait_for_another_attempt(workspace):
         assert [(step.metadata["attempt"], step.status) for step in manager.get_steps("a", step_name="read")] == [
             (1, P.ERROR), (2, P.PENDING), (2, P.RUNNING), (2, P.SUCCESS),
         ]  # fmt: skip
+
+
+def test_they_wait_in_the_order_in_which_they_failed(workspace):
+    """Whatever their steps are called, and whichever order Python gives a set of them."""
+    failed = [(f"d{number}", f"step {number % 7}") for number in range(30)]
+    with ProcessingStepManager(workspace.store) as manager:
+        manager.add_steps((doc, step, P.ERROR) for doc, step in failed)
+        assert retry_documents(workspace) == len(failed)
+        waiting = [(step.metadata["doc_id"], step.step_name) for step in manager.iter_steps(status=P.PENDING)]
+    assert waiting == failed

@@ -40,7 +40,7 @@ def _last(workspace: Workspace, page: list[StepRow]) -> list[StepRow]:
         rows = [row for row in page if row.step == step]
         last = workspace.store.last_attempts(NO_RUN, step, [row.item for row in rows])
         kept += [row for row in rows if row.attempt == last[row.item]]
-    return kept
+    return sorted(kept, key=lambda row: row.seq)
 
 
 def _waiting(row: StepRow, details: str) -> StepRow:
