@@ -15,8 +15,8 @@ from milepost.config import ProcessingConfig
 from milepost.model.by_hand.specs import StageSpec, SubstageSpec
 from milepost.model.status import ProcessingStatus, RunState, StageState
 from milepost.process.comparing.scenario_comparison import ScenarioComparison
+from milepost.process.decisions.scenarios import Scenarios
 from milepost.process.definition import Process
-from milepost.process.scenarios import Scenarios
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src" / "milepost").rglob("*.py")}

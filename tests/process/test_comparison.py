@@ -12,7 +12,7 @@ from milepost.errors import InvalidDataError, ScenarioStateError, UnknownRunErro
 from milepost.model.rows import RunRow
 from milepost.process.comparing.meant import find_subjects, newest_subjects
 from milepost.process.comparing.scenario_comparison import compare_scenarios
-from milepost.process.scenarios import Scenarios
+from milepost.process.decisions.scenarios import Scenarios
 
 SALES = """
     from milepost import Process, stage

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from milepost.errors import InvalidDataError
+from milepost.process.decisions.recording import recorded_decisions
 from milepost.process.finding import find_run
-from milepost.process.recording import recorded_decisions
 
 JOB = """
     from pathlib import Path

@@ -14,9 +14,9 @@ from milepost.model.files import File
 from milepost.model.rows import DecisionRow, RunRow, ScenarioRow
 from milepost.model.status import StageState
 from milepost.process.collecting import collect
+from milepost.process.decisions.recording import values_of
+from milepost.process.decisions.scenarios import Scenarios
 from milepost.process.finding import find_scenario
-from milepost.process.recording import values_of
-from milepost.process.scenarios import Scenarios
 from milepost.views.scenarios import list_scenarios
 
 SALES = """
@@ -320,7 +320,7 @@ def test_what_a_run_was_carried_out_with_can_be_saved(workspace, load):
 SAVER = """
 import sys
 from milepost import Workspace
-from milepost.process.scenarios import Scenarios
+from milepost.process.decisions.scenarios import Scenarios
 from milepost.views.scenarios import list_scenarios
 
 path, who, how_many = sys.argv[1], sys.argv[2], int(sys.argv[3])

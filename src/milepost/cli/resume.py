@@ -16,10 +16,10 @@ from milepost.kernel.workspace import Workspace
 from milepost.model.rows import RunRow
 from milepost.model.status import RunState
 from milepost.model.text import counted
+from milepost.process.decisions.recording import recorded_decisions
 from milepost.process.definition import Process
 from milepost.process.finding import find_run
 from milepost.process.loops.program import Program, program_of
-from milepost.process.recording import recorded_decisions
 from milepost.views.runs import RunLine, run_detail
 
 _executor = click.option("--executor", type=click.Choice(["inline", "threads", "workers"]), help="Where stages work.")

@@ -59,7 +59,7 @@ def run_command(
         return carry_out(prepare, options().workspace, how)
 
     from milepost.cli.several import carry_out_all
-    from milepost.process.sweeps import Ask, combined, parse_sweep
+    from milepost.process.decisions.sweeps import Ask, combined, parse_sweep
 
     def prepare_all() -> tuple[Process, list[Ask]]:
         process, decisions = prepare()

@@ -7,10 +7,10 @@ import click
 from milepost.cli.opening import now, open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.cli.targets import load
+from milepost.process.decisions.projects import project_of
+from milepost.process.decisions.recording import values_of
+from milepost.process.decisions.scenarios import Scenario, Scenarios, scenarios_of_all
 from milepost.process.finding import find_run, find_scenario
-from milepost.process.projects import project_of
-from milepost.process.recording import values_of
-from milepost.process.scenarios import Scenario, Scenarios, scenarios_of_all
 from milepost.terminal.scenarios import saved_line, scenario_page, scenarios_table
 from milepost.terminal.text import safe
 from milepost.views.scenarios import list_scenarios, scenario_detail, scenario_line

@@ -15,9 +15,9 @@ from milepost.cli.options import options
 from milepost.cli.trouble import complain, exit_code
 from milepost.errors import Cancelled
 from milepost.kernel.workspace import Workspace
+from milepost.process.decisions.sweeps import Ask
 from milepost.process.definition import Process
 from milepost.process.finding import find_run
-from milepost.process.sweeps import Ask
 from milepost.terminal.style import Style
 from milepost.terminal.text import counted, duration, safe
 

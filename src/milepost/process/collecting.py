@@ -27,7 +27,7 @@ from milepost.model.rows import (
     TraceRow,
 )
 from milepost.model.status import RunState
-from milepost.process.scenarios import Scenario, scenarios_of_all
+from milepost.process.decisions.scenarios import Scenario, scenarios_of_all
 from milepost.store.protocol import Store
 
 OF_A_RUN = (StepRow, StageRow, DecisionRow, EventRow, SessionRow)

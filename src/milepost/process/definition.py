@@ -16,8 +16,8 @@ from milepost.process.stages import StageFunction, stage
 
 if TYPE_CHECKING:
     from milepost.kernel.workspace import Workspace
+    from milepost.process.decisions.scenarios import Scenario, Scenarios
     from milepost.process.planner import Plan
-    from milepost.process.scenarios import Scenario, Scenarios
 
 Decisions = Mapping[str, object]
 
@@ -88,7 +88,7 @@ class Process:
         base = self._scenario(scenario, workspace)
         choices = self._settled(decisions, base)
         if note:
-            from milepost.process.choosing import noted
+            from milepost.process.decisions.choosing import noted
 
             choices = noted(choices, note)
         options = RunOptions(
@@ -134,7 +134,7 @@ class Process:
     def scenarios(self, workspace: Workspace | str | None = None) -> Scenarios:
         """The saved scenarios: iterate over them, or `get`, `save`, `rename`, `remove` one."""
         from milepost.kernel.workspace import Workspace as Place
-        from milepost.process.scenarios import Scenarios
+        from milepost.process.decisions.scenarios import Scenarios
 
         place = workspace if isinstance(workspace, Place) else Place.open(workspace)
         return Scenarios(place.store, place.objects, self.name, points=self.points)
@@ -151,7 +151,7 @@ class Process:
 
         Secrets are not kept; they are to be given with each run. Raises InvalidDataError, ScenarioStateError.
         """
-        from milepost.process.scenarios import checked_name
+        from milepost.process.decisions.scenarios import checked_name
 
         checked = checked_name(name)  # before a workspace is made
         accepted = accept_given(self.points, self._given(decisions))
@@ -160,14 +160,14 @@ class Process:
     def _scenario(self, name: str | None, workspace: Workspace | str | None) -> Scenario | None:
         if name is None:
             return None
-        from milepost.process.choosing import chosen_scenario
+        from milepost.process.decisions.choosing import chosen_scenario
 
         return chosen_scenario(self, name, workspace)
 
     def _settled(self, decisions: Decisions | None, base: Scenario | None) -> dict[str, dict[str, Choice]]:
         given = self._given(decisions)
         if base is not None:
-            from milepost.process.choosing import overridden
+            from milepost.process.decisions.choosing import overridden
 
             given = overridden(self, base, given)
         return settle(self.points, given)

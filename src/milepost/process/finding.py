@@ -11,7 +11,7 @@ from milepost.model.rows import RunRow
 from milepost.store.protocol import Store
 
 if TYPE_CHECKING:
-    from milepost.process.scenarios import Scenario, Scenarios
+    from milepost.process.decisions.scenarios import Scenario, Scenarios
     from milepost.store.objects import Objects
 
 
@@ -44,7 +44,7 @@ def find_scenario(
 
     Raises UnknownScenarioError, and ScenarioStateError when several processes have one of this name.
     """
-    from milepost.process.scenarios import scenarios_of_all
+    from milepost.process.decisions.scenarios import scenarios_of_all
 
     found: list[tuple[Scenarios, Scenario]] = []
     known: list[str] = []

@@ -20,9 +20,9 @@ from milepost.model.fingerprint.values import digest
 from milepost.model.names import name_for
 from milepost.model.rows import DecisionRow, EventRow, Row, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
+from milepost.process.decisions.recording import decision_row
 from milepost.process.definition import Process
 from milepost.process.finding import find_run
-from milepost.process.recording import decision_row
 from milepost.store.protocol import Claim, Fence, Wish
 
 Choices = Mapping[str, Mapping[str, Choice]]

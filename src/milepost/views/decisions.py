@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 from milepost.model.comparison.subjects import Value, identity
 from milepost.model.folding import REMOVED
 from milepost.model.rows import DecisionRow, RunRow
-from milepost.process.affecting import affected_stages
+from milepost.process.decisions.affecting import affected_stages
 from milepost.store.protocol import Store
 from milepost.views.view import View, utc
 

@@ -10,7 +10,7 @@ import msgspec
 
 from milepost.errors import ObjectError
 from milepost.model.redaction import redact_value
-from milepost.process.scenarios import Scenario, Scenarios
+from milepost.process.decisions.scenarios import Scenario, Scenarios
 from milepost.store.protocol import Store
 from milepost.views.runs import RunLine, list_runs
 from milepost.views.view import View

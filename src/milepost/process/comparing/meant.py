@@ -12,8 +12,8 @@ from milepost.model.nearest import did_you_mean
 from milepost.model.rows import RunRow
 from milepost.process.comparing.run_subjects import read_subjects
 from milepost.process.comparing.scenario_subjects import read_scenarios
+from milepost.process.decisions.scenarios import Scenario, scenarios_of_all
 from milepost.process.finding import find_run, find_scenario
-from milepost.process.scenarios import Scenario, scenarios_of_all
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 

@@ -14,7 +14,7 @@ from milepost.model.comparison.subjects import Subject
 from milepost.model.rows import StageRow
 from milepost.model.status import StageState
 from milepost.process.comparing.scenario_subjects import read_scenarios
-from milepost.process.scenarios import Scenario
+from milepost.process.decisions.scenarios import Scenario
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 

@@ -17,10 +17,10 @@ from milepost.model.rows import DecisionRow, RunRow, StageRow
 from milepost.process.comparing.run_subjects import read_subjects
 from milepost.process.comparing.showing import runs_that_show
 from milepost.process.comparing.traced import by_hand, with_results
+from milepost.process.decisions.projects import runs_of_project
+from milepost.process.decisions.recording import in_json
+from milepost.process.decisions.scenarios import Scenario
 from milepost.process.many_rows import rows_of
-from milepost.process.projects import runs_of_project
-from milepost.process.recording import in_json
-from milepost.process.scenarios import Scenario
 from milepost.store import codecs, envelope
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store

@@ -9,9 +9,9 @@ import msgspec
 from milepost.model.comparison.subjects import Value, identity
 from milepost.model.folding import fold_decisions
 from milepost.model.rows import DecisionRow, RunRow
+from milepost.process.decisions.projects import project_of, runs_of_project
+from milepost.process.decisions.scenarios import Scenario
 from milepost.process.many_rows import grouped, rows_of
-from milepost.process.projects import project_of, runs_of_project
-from milepost.process.scenarios import Scenario
 from milepost.store.protocol import Store
 
 Path2 = tuple[str, str]  # (stage, name)

@@ -11,12 +11,12 @@ from milepost.model.comparison.subjects import Subject
 from milepost.model.fingerprint.parts import load_parts
 from milepost.model.rows import DecisionRow, PartsRow, ResultRow, RunRow, StageRow, TraceRow
 from milepost.model.status import StageState
-from milepost.process.affecting import stages_by_number
+from milepost.process.decisions.affecting import stages_by_number
+from milepost.process.decisions.projects import runs_of_project
 from milepost.process.inputs import FileDigests
 from milepost.process.manager import paths
 from milepost.process.manager.snapshot import Snapshot
 from milepost.process.many_rows import grouped, rows_of
-from milepost.process.projects import runs_of_project
 from milepost.store.protocol import Store
 
 Decisions = Mapping[str, Mapping[str, object]]  # stage -> name -> value

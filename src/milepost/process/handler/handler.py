@@ -14,13 +14,13 @@ from milepost.model.decision import MISSING, Choice, DecisionPoint
 from milepost.model.metrics import load_metrics, metrics_of
 from milepost.model.redaction import register_secrets_in
 from milepost.model.status import RunState, StageState
+from milepost.process.decisions.recording import decision_row
 from milepost.process.handler.block import StageBlock
 from milepost.process.handler.journal import Journal
 from milepost.process.handler.keeping import DecisionKeeper, StageDict, StageName, harmless, plain, refuse_child
 from milepost.process.handler.opening import known_process, new_process
 from milepost.process.handler.results import as_result, error_of, store_result
 from milepost.process.handler.substages import SubstageCalls
-from milepost.process.recording import decision_row
 
 if TYPE_CHECKING:
     from typing import Self

@@ -16,9 +16,9 @@ from milepost.model.decision import DecisionPoint
 from milepost.model.redaction import MASK, redact_value
 from milepost.model.rows import DecisionRow, EventRow, Row, RunRow
 from milepost.model.status import StageState
+from milepost.process.decisions.recording import read_value
 from milepost.process.finding import find_run
 from milepost.process.handler.rows import item_step, positions, stage_fields, substage_fields
-from milepost.process.recording import read_value
 from milepost.process.underway import RunUnderway
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store

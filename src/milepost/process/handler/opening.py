@@ -16,8 +16,8 @@ from milepost.model.decision import Choice, DecisionPoint
 from milepost.model.fingerprint.preview import preview
 from milepost.model.names import LONGEST_NAME, is_name
 from milepost.model.rows import DecisionRow
+from milepost.process.decisions.recording import decision_row
 from milepost.process.handler.journal import Founding, Journal, read_founding
-from milepost.process.recording import decision_row
 
 
 def new_process(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from milepost.kernel.warning import warn
 from milepost.model.rows import DecisionRow
+from milepost.process.decisions.recording import read_value
 from milepost.process.manager.deciding import Decided, DecisionPoints
 from milepost.process.manager.naming import StageId, StageNames
-from milepost.process.recording import read_value
 from milepost.process.underway import RunUnderway
 
 

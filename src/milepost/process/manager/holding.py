@@ -18,9 +18,9 @@ from milepost.model.fingerprint.values import digest
 from milepost.model.redaction import redact, register_secrets_in
 from milepost.model.rows import DecisionRow, Row
 from milepost.model.status import RunState
+from milepost.process.decisions.recording import decision_row, note_text
 from milepost.process.manager.deciding import Decided, DecisionPoints
 from milepost.process.manager.naming import StageId
-from milepost.process.recording import decision_row, note_text
 from milepost.process.underway import RunUnderway
 
 Named = tuple[StageId, str]

@@ -15,7 +15,7 @@ from milepost.process.manager.naming import StageId
 
 if TYPE_CHECKING:
     from milepost.process.comparing.scenario_comparison import ScenarioComparison
-    from milepost.process.scenarios import Scenario, Scenarios
+    from milepost.process.decisions.scenarios import Scenario, Scenarios
 
 
 class ScenarioCalls:
@@ -91,7 +91,7 @@ class ScenarioCalls:
                 inside.let_hold(before)
 
     def _scenarios(self) -> Scenarios:
-        from milepost.process.scenarios import Scenarios
+        from milepost.process.decisions.scenarios import Scenarios
 
         place, inside = self._inside.hold.workspace, self._inside
         points = {

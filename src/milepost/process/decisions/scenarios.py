@@ -17,7 +17,7 @@ from milepost.model.decision import DecisionPoint
 from milepost.model.fingerprint.preview import preview
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import ScenarioRow
-from milepost.process.recording import in_json, note_text
+from milepost.process.decisions.recording import in_json, note_text
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 

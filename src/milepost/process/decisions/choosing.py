@@ -11,7 +11,7 @@ from milepost.errors import InvalidDataError, ScenarioStateError
 from milepost.kernel.workspace import Workspace
 from milepost.model.decision import Choice, accept_given, refuse_unknown
 from milepost.model.redaction import redact
-from milepost.process.scenarios import Scenario, Scenarios
+from milepost.process.decisions.scenarios import Scenario, Scenarios
 
 if TYPE_CHECKING:
     from milepost.process.definition import Process
