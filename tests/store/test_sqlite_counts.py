@@ -6,7 +6,7 @@ import pytest
 
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
-from milepost.store.sqlite import SqliteStore, counts
+from milepost.store.sqlite import SqliteStore, blocks
 from milepost.testing.sample_rows import step_row
 
 DONE, FAILED = ProcessingStatus.SUCCESS, ProcessingStatus.FAILED
@@ -48,18 +48,18 @@ def test_does_not_read_again_what_it_has_counted(stores, monkeypatch):
     """The second count of a run reads the steps since the first, and none when there are none."""
     reader, writer = stores
     read = []
-    fetch = counts.fetch
+    fetch = blocks.fetch
 
     def noted(connection, sql, bound=()):
         rows = fetch(connection, sql, bound)
-        if sql is counts.COUNT:
+        if "count(*)" in sql:
             read.append(sum(row[2] for row in rows))
         return rows
 
-    monkeypatch.setattr(counts, "fetch", noted)
+    monkeypatch.setattr(blocks, "fetch", noted)
     writer.write([step_row(f"i{number}") for number in range(50)])
     reader.count_steps("run-1")
     writer.write([step_row("another")])
     reader.count_steps("run-1")
     reader.count_steps("run-1")
-    assert read == [50, 1, 0]
+    assert read == [50, 1]

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.memory import MemoryStore
-from milepost.store.sqlite import SqliteStore, done
+from milepost.store.sqlite import SqliteStore, blocks, done
 from milepost.testing.sample_rows import digest_of, same, step_row
 
 
 @pytest.fixture
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(done, "PORTION", 40)
+    monkeypatch.setattr(blocks, "BLOCK", 10)
     monkeypatch.setattr(done, "CHECK_EVERY", 10)
 
 

@@ -212,6 +212,11 @@ def page(condition: str, *, order: str, after: int, limit: int | None, newest: b
     """The end of a SELECT: which rows, in what order, how many."""
     if after:
         condition = f"{condition} AND seq > {int(after)}"
+    return f"WHERE {condition}{ordered(order, limit=limit, newest=newest)}"
+
+
+def ordered(order: str, *, limit: int | None, newest: bool) -> str:
+    """In what order rows come, and how many."""
     if newest:
         order = ", ".join(f"{column} DESC" for column in order.split(", "))
-    return f"WHERE {condition} ORDER BY {order}" + ("" if limit is None else f" LIMIT {int(limit)}")
+    return f" ORDER BY {order}" + ("" if limit is None else f" LIMIT {int(limit)}")

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import apsw
 
+from milepost.store.sqlite import blocks
+from milepost.store.sqlite.blocks import Counted
 from milepost.store.sqlite.queries import fetch
 
-Counted = Mapping[tuple[int, int], int]  # by step (words.id) and status
-
-MARKS = "SELECT drops, coalesce((SELECT max(seq) FROM steps), 0) FROM meta"
-COUNT = """
-SELECT step, status, count(*) FROM steps INDEXED BY steps_of_run
-WHERE run = ? AND seq > ? AND seq <= ? GROUP BY step, status
-"""
 # What a later attempt, or the end of the same one, replaced; only items with more than one row are looked at.
 SUPERSEDED = """
 SELECT old.step, old.status, count(*)
@@ -45,20 +39,20 @@ class Counts:
     def of(self, connection: apsw.Connection, run: int) -> Counted:
         """Items by step and the status of their last attempt; in a transaction."""
         counts = Counter(self._attempts(connection, run))
-        counts.subtract(_counted(connection, SUPERSEDED, (run,)))
+        counts.subtract(_superseded(connection, run))
         return {which: count for which, count in counts.items() if count}
 
     def _attempts(self, connection: apsw.Connection, run: int) -> Counted:
-        drops, newest = cast("tuple[int, int]", fetch(connection, MARKS)[0])
+        now = blocks.marks(connection)
         seen = self._seen.get(run)
-        if seen is None or seen.drops != drops:
-            seen = _Seen(drops, 0, {})
+        if seen is None or seen.drops != now.drops:
+            seen = _Seen(now.drops, 0, {})
         counts = Counter(seen.counted)
-        counts.update(_counted(connection, COUNT, (run, seen.seq, newest)))
-        self._seen[run] = _Seen(drops, newest, counts)
+        counts.update(blocks.counted(connection, "run = ?", (run,), after=seen.seq))
+        self._seen[run] = _Seen(now.drops, now.newest, counts)
         return counts
 
 
-def _counted(connection: apsw.Connection, sql: str, bound: tuple[int, ...]) -> dict[tuple[int, int], int]:
-    rows = cast("list[tuple[int, int, int]]", fetch(connection, sql, bound))
+def _superseded(connection: apsw.Connection, run: int) -> dict[tuple[int, int], int]:
+    rows = cast("list[tuple[int, int, int]]", fetch(connection, SUPERSEDED, (run,)))
     return {(step, status): count for step, status, count in rows}

@@ -12,9 +12,10 @@ from typing import cast
 
 import apsw
 
+from milepost.store.sqlite import blocks
 from milepost.store.sqlite.queries import fetch, number
 
-PORTION = 20_000  # steps
+LEAST, MOST = 3, 15  # blocks in a portion
 CHECK_EVERY = 5_000
 
 MARKS = "SELECT indexed_seq, drops FROM meta"
@@ -27,11 +28,12 @@ SELECT key, digest, seq FROM steps
 WHERE seq > ?1 AND seq <= ?2 AND status IN (2, 3) AND digest <> x'' ORDER BY key, digest
 """
 FORGET = """
-DELETE FROM done_items WHERE (key, digest, seq) IN (SELECT key, digest, seq FROM steps WHERE {condition})
+DELETE FROM done_items WHERE (key, digest, seq) IN (SELECT key, digest, seq FROM steps {which})
 """
 # Deleted steps may be followed by others with the same seqs.
 SEQS_MAY_COME_AGAIN = """
-UPDATE meta SET drops = drops + 1, indexed_seq = min(indexed_seq, coalesce((SELECT max(seq) FROM steps), 0))
+UPDATE meta
+SET drops = drops + 1, indexed_seq = min(indexed_seq, coalesce((SELECT max(seq) FROM steps), 0) / ?1 * ?1)
 """
 # Driven by the digests, and in the order of seq for each: twice as fast as `IN` and `GROUP BY`.
 FIND = """
@@ -70,12 +72,13 @@ class Tail:
 
 
 def index_portion(connection: apsw.Connection) -> bool:
-    """Index one portion of steps inside the open transaction; whether another one is waiting."""
-    unindexed = number(connection, UNINDEXED)
-    if unindexed < PORTION:
+    """Index and count one portion of steps inside the open transaction; whether another one is waiting."""
+    waiting = number(connection, UNINDEXED) // blocks.BLOCK
+    if waiting < LEAST:
         return False
     start = number(connection, "SELECT indexed_seq FROM meta")
-    end = start + min(unindexed, 5 * PORTION)
+    end = start + min(waiting, MOST) * blocks.BLOCK
     connection.execute(INDEX, (start, end))
+    blocks.fill(connection, start, end)
     connection.execute("UPDATE meta SET indexed_seq = ?", (end,))
-    return bool(unindexed - (end - start) >= PORTION)
+    return waiting - MOST >= LEAST

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import cast
 
 import apsw
@@ -10,7 +10,7 @@ import apsw
 from milepost.store.protocol import Standing
 from milepost.store.sqlite.columns import Cell, from_integer, from_real
 from milepost.store.sqlite.queries import fetch
-from milepost.store.sqlite.step_cells import LONGEST_ITEM, STATUSES, item_cells
+from milepost.store.sqlite.step_cells import STATUSES, item_cells
 
 FURTHEST = """
 SELECT attempt, status, at FROM steps WHERE item = ? AND step = ? AND run = ?
@@ -25,23 +25,29 @@ SELECT wanted.value, steps.attempt, steps.status, steps.at FROM carray(?) AS wan
 
 def standings(connection: apsw.Connection, step: int, run: int, items: Sequence[str]) -> dict[str, Standing]:
     """The furthest row of each of these items at this step of this run (words.id), where there is one."""
-    plain = tuple(item for item in items if _is_plain(item)) if len(items) > 1 else ()
-    alone = [item for item in items if not _is_plain(item)] if plain else items
-    found = dict(_many(connection, plain, step, run)) if plain else {}
-    for item in alone:
-        for row in fetch(connection, FURTHEST, (item_cells(item)[0], step, run)):
-            found[item] = _standing(*row)
+    of_cells = {item_cells(item)[0]: item for item in items}
+    found: dict[str, Standing] = {}
+    for several in _arrays(tuple(of_cells)):
+        for cell, *row in fetch(connection, FURTHEST_OF_MANY, (apsw.carray(several), step, run)):
+            found[of_cells.pop(cell)] = _standing(*row)
+        for cell in several:
+            of_cells.pop(cell, None)
+    for cell, item in of_cells.items():
+        for known in fetch(connection, FURTHEST, (cell, step, run)):
+            found[item] = _standing(*known)
     return found
 
 
-def _many(connection: apsw.Connection, items: tuple[str, ...], step: int, run: int) -> Iterator[tuple[str, Standing]]:
-    for item, *row in fetch(connection, FURTHEST_OF_MANY, (apsw.carray(items), step, run)):
-        yield cast(str, item), _standing(*row)
-
-
-def _is_plain(item: str) -> bool:
-    """Whether the index holds the item as it is, and an array of C strings can."""
-    return item.isascii() and len(item) <= LONGEST_ITEM and "\0" not in item
+def _arrays(cells: Collection[Cell]) -> Iterator[tuple[str, ...] | tuple[bytes, ...]]:
+    """Those of several cells that an array can hold, which are blobs and C strings."""
+    if len(cells) < 2:
+        return
+    blobs = tuple(cell for cell in cells if isinstance(cell, bytes))
+    texts = tuple(cell for cell in cells if isinstance(cell, str) and cell.isascii() and "\0" not in cell)
+    if blobs:
+        yield blobs
+    if texts:
+        yield texts
 
 
 def _standing(attempt: Cell, status: Cell, at: Cell) -> Standing:

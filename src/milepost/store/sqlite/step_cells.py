@@ -13,6 +13,8 @@ from milepost.store.digests import row_digest
 from milepost.store.sqlite.columns import Cell, from_integer, from_real, from_text, text_cell, to_cell
 
 LONGEST_ITEM = 200  # characters; the index holds a hash of those beyond it
+HEX_DIGITS = 32  # items of so many are kept as bytes, as those are named that have no key
+HEX = b"\xfe"  # before them; no text in UTF-8 has it
 STATUSES = tuple(ProcessingStatus)
 CODES: Mapping[ProcessingStatus, int] = {status: code for code, status in enumerate(STATUSES)}
 NAN = float("nan")
@@ -47,8 +49,9 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
         said = (*said, row.details, row.metrics)
     sealed = row_digest(said)
     if item.isascii() and len(item) <= LONGEST_ITEM and attempt == 1 and address is None and error is None:
+        cell = item if len(item) != HEX_DIGITS else item_cells(item)[0]
         return (  # as nearly all are
-            numbers[run], numbers[step], item, 1, code, numbers[key], digest, sealed,
+            numbers[run], numbers[step], cell, 1, code, numbers[key], digest, sealed,
             seconds if seconds == seconds else "nan", at if at == at else "nan", None, None, result, None,
             None if row.details is None else text_cell(row.details),
             None if row.metrics is None else text_cell(row.metrics),
@@ -87,7 +90,7 @@ def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:
         ) = cells
         run, step, key = texts[run], texts[step], texts[key]
         if type(item) is not str or type(attempt) is not int:
-            item, attempt = from_text(item), from_integer(attempt)
+            item, attempt = item_of(item), from_integer(attempt)
         if type(seconds) is not float or type(at) is not float:
             seconds, at = from_real(seconds), from_real(at)
         if address is not None or error is not None:
@@ -111,7 +114,23 @@ def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:
 
 def item_cells(item: str) -> tuple[Cell, Cell]:
     """What the index holds for an item key, and the whole of a long one."""
+    if len(item) == HEX_DIGITS and (digits := _bytes_of(item)) is not None:
+        return HEX + digits, None
     if len(item) <= LONGEST_ITEM:
         return text_cell(item), None
     whole = item.encode("utf-8", "surrogatepass")
     return b"\xff" + blake3(whole).digest(), text_cell(item)
+
+
+def item_of(cell: str | bytes) -> str:
+    """The item key that a cell holds, unless it is a long one's."""
+    return cell[1:].hex() if type(cell) is bytes and cell[:1] == HEX else from_text(cell)
+
+
+def _bytes_of(digits: str) -> bytes | None:
+    """What hexadecimal digits stand for, when they are written as we write them."""
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    return found if found.hex() == digits else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import apsw
@@ -12,7 +13,8 @@ from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.kinds import DONE
 from milepost.store.protocol import Standing
-from milepost.store.sqlite.columns import Cell, from_integer, from_real, page, to_cell, where
+from milepost.store.sqlite import blocks
+from milepost.store.sqlite.columns import Cell, from_integer, from_real, ordered, to_cell, where
 from milepost.store.sqlite.counts import Counts
 from milepost.store.sqlite.done import FORGET, SEQS_MAY_COME_AGAIN, Tail
 from milepost.store.sqlite.queries import fetch, snapshot
@@ -38,7 +40,6 @@ AT = "SELECT at FROM steps WHERE seq >= ? ORDER BY seq LIMIT 1"
 BORDERS = """
 SELECT coalesce((SELECT min(seq) FROM steps), 1), coalesce((SELECT max(seq) FROM steps), 0)  -- in one they scan all
 """
-OPEN_SINCE = "SELECT count(*) FROM steps INDEXED BY steps_open WHERE status < 2 AND seq >= ?"
 
 
 class Steps:
@@ -59,11 +60,15 @@ class Steps:
         newest: bool,
     ) -> list[StepRow]:
         """The steps whose columns equal these."""
-        condition, bound = self._where(connection, equal)
-        end = page(condition, order="seq", after=after, limit=limit, newest=newest)
-        if equal.get("item") is not None:  # SQLite would rather walk through all of a run for the order
-            end = f"INDEXED BY steps_once {end}"
-        return [row for _, row, _ in self.read(connection, end, bound) if row is not None]
+        found: list[StepRow] = []
+        with snapshot(connection):
+            for which, bound in self._wheres(connection, equal, after=after, newest=newest):
+                rest = None if limit is None else limit - len(found)
+                end = which + ordered("seq", limit=rest, newest=newest)
+                found += [row for _, row, _ in self.read(connection, end, bound) if row is not None]
+                if len(found) == limit:
+                    break
+        return found
 
     def read(self, connection: apsw.Connection, end: str, bound: Sequence[object]) -> list[Found]:
         """The steps that the end of a SELECT names, each with whether it is what was written."""
@@ -140,24 +145,37 @@ class Steps:
 
     def delete(self, connection: apsw.Connection, equal: Mapping[str, object]) -> int:
         """Delete steps inside the open transaction; how many."""
-        condition, bound = self._where(connection, equal)
+        deleted = 0
         connection.execute("UPDATE meta SET is_dropping = 1")
-        connection.execute(FORGET.format(condition=condition), bound)
-        connection.execute(f"DELETE FROM steps WHERE {condition}", bound)
-        deleted = connection.changes()
+        for which, bound in list(self._wheres(connection, equal)):
+            blocks.leave(connection, which, bound)
+            connection.execute(FORGET.format(which=which), bound)
+            connection.execute(f"DELETE FROM steps {which}", bound)
+            deleted += connection.changes()
         connection.execute("UPDATE meta SET is_dropping = 0")
-        connection.execute(SEQS_MAY_COME_AGAIN)
+        connection.execute(SEQS_MAY_COME_AGAIN, (blocks.BLOCK,))
+        blocks.forget_empty(connection)
         return deleted
 
-    def _where(self, connection: apsw.Connection, equal: Mapping[str, object]) -> tuple[str, list[Cell]]:
-        def cell(column: str, value: object) -> Cell:
-            if column in ("run", "step", "key"):
-                return self._words.number(connection, cast(str, value))
-            if column == "item":
-                return item_cells(cast(str, value))[0]
-            return CODES[ProcessingStatus(cast(str, value))] if column == "status" else to_cell(value)
+    def _wheres(
+        self, connection: apsw.Connection, equal: Mapping[str, object], *, after: int = 0, newest: bool = False
+    ) -> Iterator[tuple[str, list[Cell]]]:
+        """The steps whose columns equal these, a portion at a time: which, and what to bind; in a transaction."""
+        cell = partial(self._cell, connection)
+        condition, bound = where(equal, cell)
+        if equal.get("item") is not None:  # SQLite would rather walk through all of a run for the order
+            yield f"INDEXED BY steps_once WHERE {condition} AND seq > ?", [*bound, after]
+            return
+        counted_by = where({column: value for column, value in equal.items() if column in blocks.COUNTED}, cell)
+        for span in blocks.spans(connection, *counted_by, after=after, newest=newest):
+            yield f"NOT INDEXED WHERE {condition} AND seq > ? AND seq <= ?", [*bound, *span]
 
-        return where(equal, cell)
+    def _cell(self, connection: apsw.Connection, column: str, value: object) -> Cell:
+        if column in ("run", "step", "key"):
+            return self._words.number(connection, cast(str, value))
+        if column == "item":
+            return item_cells(cast(str, value))[0]
+        return CODES[ProcessingStatus(cast(str, value))] if column == "status" else to_cell(value)
 
 
 def _over_since(connection: apsw.Connection, since: float) -> int:
@@ -171,7 +189,7 @@ def _over_since(connection: apsw.Connection, since: float) -> int:
             low = middle + 1
         else:
             high = middle
-    return newest + 1 - low - cast(int, fetch(connection, OPEN_SINCE, (low,))[0][0])
+    return sum(blocks.counted(connection, "status >= 2", (), after=low - 1).values())
 
 
 def _readable(connection: apsw.Connection, seq: Cell) -> list[tuple[Cell, ...]]:
