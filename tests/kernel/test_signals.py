@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import select
 import signal
 import subprocess
 import sys
@@ -185,3 +187,122 @@ def test_handler_while_the_ticker_is_used():
         process = start(body, grace=0.1)
         process.send_signal(signal.SIGTERM)
         assert "cancelled by 15\n" == process.communicate(timeout=60)[0]
+
+
+PAIRS = """
+import os, select, sys, threading, time
+from milepost.errors import Cancelled
+from milepost.kernel.signals import StopSignals
+
+lock = threading.Lock()
+lock.acquire()
+wait = {"sleep": lambda: time.sleep(600), "lock": lambda: lock.acquire(timeout=600),
+        "select": lambda: select.select([], [], [], 600)}[sys.argv[1]]
+while True:
+    with StopSignals(grace=600) as stop:
+        try:
+            os.write(1, b"!")
+            wait()
+        except Cancelled:
+            pass
+"""
+
+
+@pytest.mark.parametrize("pair", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=str)
+@pytest.mark.parametrize("way", ["sleep", "lock", "select"])
+def test_no_second_signal_goes_unheeded(way, pair):
+    """A thousand times, two signals up to 0.3 ms apart while the main thread goes to sleep: it wakes each time."""
+    process = subprocess.Popen([sys.executable, "-c", PAIRS, way], stdout=subprocess.PIPE)
+    dice = random.Random(way)
+    try:
+        for number in range(1000):
+            assert select.select([process.stdout], [], [], 60)[0], f"pair {number} was not heeded"
+            assert os.read(process.stdout.fileno(), 1) == b"!"
+            for each in pair:
+                until = time.perf_counter() + dice.random() * 0.0003
+                while time.perf_counter() < until:
+                    pass
+                process.send_signal(each)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+FORKED = """
+import os, signal, sys, time
+from milepost.kernel.signals import StopSignals
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with StopSignals(grace=600) as stop:
+    child = os.fork()
+    if not child:
+        try:
+            print("child", os.getpid(), flush=True)
+            while signal.getsignal(signal.SIGINT) is not signal.default_int_handler: time.sleep(0.001)
+            print("heard", flush=True)
+            time.sleep(600)
+        except KeyboardInterrupt:
+            os._exit(7)
+    status = os.waitpid(child, 0)[1]
+    print(os.waitstatus_to_exitcode(status), stop.wait(0), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("numbers", "code"), [([signal.SIGTERM], -15), ([signal.SIGINT, signal.SIGINT], 7)])
+def test_a_forked_child_ends_as_it_would_without_a_run(numbers, code):
+    """By SIGTERM at once, as pools end their workers; by Ctrl-C, which is for the run first, at the second. The run
+    hears of neither."""
+    process = subprocess.Popen([sys.executable, "-c", FORKED], stdout=subprocess.PIPE, text=True)
+    word, child = process.stdout.readline().split()
+    assert word == "child"
+    for position, number in enumerate(numbers):
+        assert not position or process.stdout.readline() == "heard\n"
+        os.kill(int(child), number)
+    assert f"{code} False\n" == process.communicate(timeout=60)[0]
+
+
+def test_an_event_loop_that_listens_for_signals_keeps_them():
+    """Its descriptor stays where it is, and ours is gone afterwards."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    try:
+        with StopSignals(grace=600):
+            assert signal.set_wakeup_fd(writer) == writer
+        assert signal.set_wakeup_fd(-1) == writer
+        with StopSignals(grace=600), StopSignals(grace=600):
+            assert signal.set_wakeup_fd(writer) != -1
+        assert signal.set_wakeup_fd(-1) == writer
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+
+
+UNCAUGHT = """
+import os, signal, sys
+from milepost.errors import Cancelled
+from milepost.kernel.signals import StopSignals
+
+with StopSignals() as stop:
+    signal.raise_signal({number})
+    raise {error}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        ("Cancelled('run x was cancelled', signal=stop.requested)", 143, "run x was cancelled\n"),
+        ("Cancelled('password=hunter22')", 143, "password=***\n"),
+        ("ValueError('a line')", 1, "ValueError: a line"),
+        ("SystemExit(3)", 3, ""),
+    ],
+)
+def test_a_program_that_was_stopped_leaves_as_shells_expect(error, code, said):
+    """143 for SIGTERM and one line, without a traceback; other errors are as ever."""
+    program = UNCAUGHT.format(number=15, error=error)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert code == ended.returncode
+    assert said in ended.stderr
+    assert ("Traceback" in ended.stderr) == (code == 1)

@@ -2,7 +2,8 @@
 process.
 
 Handlers run between any two instructions of the main thread, perhaps while it holds a lock; so they take
-none, write no row, and only set fields, write a byte to a pipe or raise.
+none, write no row, and only set fields, write a byte to a pipe or raise. A forked child has its own life: what ended
+processes before the run began ends it, too, but for a first Ctrl-C, which a terminal sends to all and the run heeds.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from milepost.errors import Cancelled
+from milepost.kernel.prompting import NUDGE, PROMPTER
 from milepost.kernel.ticker import TICKER, Tick, Ticker
+from milepost.kernel.uncaught import leave_with_the_signals_code
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-# What ends the grace. Its default is to be ignored, so one that arrives after we left does no harm.
-NUDGE = signal.SIGURG
 Handler = Callable[[int, FrameType | None], object] | int | None
 
 
@@ -84,10 +85,18 @@ class StopSignals:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._on_signal)
             self._previous[NUDGE] = signal.signal(NUDGE, self._on_nudge)
+            PROMPTER.start(STOPPING)
+            leave_with_the_signals_code()
+            _in_force.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if not self._is_entered:
+            return  # in a forked child
         self._is_entered = False  # first: from here on a handler only takes note
+        if self in _in_force:
+            _in_force.remove(self)
+            PROMPTER.stop()
         if self._grace_tick is not None:
             self._grace_tick.stop()
         for number, handler in self._previous.items():
@@ -135,6 +144,7 @@ class StopSignals:
         self._raise_if_due()
 
     def _on_nudge(self, number: int, frame: FrameType | None) -> None:
+        PROMPTER.answer()
         self._raise_if_due()
 
     def _ask(self, cause: str) -> None:
@@ -152,7 +162,7 @@ class StopSignals:
     def _end_grace(self) -> None:
         self._insists = True
         if self._is_entered:
-            signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
+            PROMPTER.prompt()
 
     def _raise_if_due(self) -> None:
         due = self._insists and self._is_entered and not self._shields
@@ -165,6 +175,38 @@ class StopSignals:
             with contextlib.suppress(BaseException):
                 self._last_words()
         os._exit(128 + number)
+
+    def _let_go(self) -> None:
+        """In a forked child: signals mean what they meant before."""
+        self._is_entered = False
+        for number, handler in self._previous.items():
+            before = signal.SIG_DFL if handler is None else handler
+            signal.signal(number, _only_the_second(before) if number == signal.SIGINT else before)
+        self._previous.clear()
+        for descriptor in (self._reader, self._writer):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._reader = self._writer = -1
+
+
+_in_force: list[StopSignals] = []  # those whose handlers are set, the innermost last
+
+
+def _only_the_second(before: Callable[[int, FrameType | None], object] | int) -> Handler:
+    """A handler that lets one signal pass."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, before)
+
+    return handle
+
+
+def _after_fork_in_child() -> None:
+    while _in_force:
+        _in_force.pop()._let_go()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _pipe() -> tuple[int, int]:

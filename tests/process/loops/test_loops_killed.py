@@ -86,8 +86,9 @@ def test_a_signal_stops_before_the_next_item(program, number, cause):
     wait_for(lambda: len(program.noted("begin")) > 20)
     process.send_signal(number)
     said, _ = process.communicate(timeout=30)
-    assert process.returncode == 1
+    assert process.returncode == 128 + number
     assert f"was cancelled: {cause}" in said
+    assert "Traceback" not in said
     (run,) = program.rows(RunRow)
     assert (run.state, run.cause) == (RunState.CANCELLED, cause)
     assert program.noted("begin") == program.noted("end")
@@ -174,3 +175,13 @@ def test_an_unfinished_attempt_of_a_machine_that_went_down_is_nobodys_fault(prog
     (program.folder / "cured").touch()
     assert program.ended()[0] == 0
     assert {(row.attempt, row.status) for row in program.rows(StepRow)} == {(1, ProcessingStatus.SUCCESS)}
+
+
+def test_a_pool_in_a_step_ends_when_it_is_told_to(program):
+    """Forked workers heed SIGTERM, with which a pool ends them, although the program they came from stops politely."""
+    body = "__import__('multiprocessing').get_context('fork').Pool(2).__exit__(None, None, None)"
+    program.write(items=3, body=body)
+    program.environment["MILEPOST_GRACE_SECONDS"] = "600"
+    code, said = program.ended()
+    assert (code, program.noted("end")) == (0, ["0", "1", "2"])
+    assert "Cancelled" not in said
