@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from milepost.cli.opening import open_workspace, screen, show, show_json
+from milepost.cli.opening import open_to_write, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.cli.targets import load
 from milepost.errors import TargetError
@@ -25,7 +25,7 @@ from milepost.views.why import PartChange
 @face
 def accept_command(stage: str, target: str | None) -> None:
     """Record that today's code counts as the code of the last results, and show what that covers."""
-    with open_workspace(read_only=False) as workspace:
+    with open_to_write() as workspace:
         process = load(target or _target_of(find_run(workspace.store, "last")))
         accepted = accept_change(process, process.settle(), stage, workspace)
         run = find_run(workspace.store, accepted.run).name

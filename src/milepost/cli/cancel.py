@@ -6,7 +6,7 @@ import time
 
 import click
 
-from milepost.cli.opening import now, open_workspace, show, show_json
+from milepost.cli.opening import now, open_to_write, show, show_json
 from milepost.cli.options import face, options
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import EventRow, RunRow
@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.1
 @face
 def cancel_command(run: str, wait: float) -> int:
     """Ask, and wait for the end. Exit code 0 when the run is over or was asked."""
-    with open_workspace(read_only=False) as workspace:
+    with open_to_write() as workspace:
         row = find_run(workspace.store, run)
         before = _line(workspace, row)
         if before.state.is_active:

@@ -17,6 +17,13 @@ def open_workspace(*, read_only: bool = True) -> Workspace:
     return Workspace.open(options().workspace, create=False, read_only=read_only)
 
 
+def open_to_write() -> Workspace:
+    """The same for a command that writes: what could never be written is said at once, and not waited for."""
+    workspace = open_workspace(read_only=False)
+    workspace.refuse_unwritable()
+    return workspace
+
+
 def screen() -> Screen:
     """What standard output can do."""
     return screen_of(sys.stdout)

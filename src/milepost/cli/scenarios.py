@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from milepost.cli.opening import now, open_workspace, screen, show, show_json
+from milepost.cli.opening import now, open_to_write, open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.cli.targets import load
 from milepost.process.decisions.projects import project_of
@@ -54,7 +54,7 @@ def save_command(name: str, target: str | None, run: str | None, settings: tuple
 
 
 def _save_run(name: str, run: str, note: str | None) -> Scenario:
-    with open_workspace(read_only=False) as workspace:
+    with open_to_write() as workspace:
         row = find_run(workspace.store, run)
         recorded = values_of(workspace.store, workspace.objects, row)
         scenarios = Scenarios(workspace.store, workspace.objects, project_of(row))
@@ -99,7 +99,7 @@ def show_command(name: str, process: str | None) -> None:
 @face
 def rm_command(name: str, process: str | None) -> None:
     """Remove one."""
-    with open_workspace(read_only=False) as workspace:
+    with open_to_write() as workspace:
         scenarios, scenario = find_scenario(workspace.store, workspace.objects, name, process)
         scenarios.remove(scenario.name)
     line = scenario_line(scenario)
@@ -115,7 +115,7 @@ def rm_command(name: str, process: str | None) -> None:
 @face
 def rename_command(name: str, new: str, process: str | None) -> None:
     """Rename one."""
-    with open_workspace(read_only=False) as workspace:
+    with open_to_write() as workspace:
         scenarios, scenario = find_scenario(workspace.store, workspace.objects, name, process)
         line = scenario_line(scenarios.rename(scenario.name, new))
     if options().json:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milepost.config import ProcessingConfig
-from milepost.errors import WorkspaceError
+from milepost.errors import StoreError, WorkspaceError
 from milepost.model.refusal import refusal_text
 from milepost.store.protocol import Durability, Store
 
@@ -76,7 +76,7 @@ class Workspace:
         config = ProcessingConfig.from_environment()
         chosen = _chosen(path, config)
         if _exists(chosen / LEDGER):
-            return cls.open(chosen, create=False)
+            return cls.open(chosen, create=False, read_only=not os.access(chosen, os.W_OK))
         from milepost.store.memory import MemoryStore
 
         return cls(chosen, config=config, read_only=True, store=MemoryStore())
@@ -95,9 +95,14 @@ class Workspace:
         from milepost.store.sqlite import SqliteStore
 
         durability = self._durability()
-        return SqliteStore.open(
-            self.path / LEDGER, durability=durability, create=not self.read_only, read_only=self.read_only
-        )
+        try:
+            return SqliteStore.open(
+                self.path / LEDGER, durability=durability, create=not self.read_only, read_only=self.read_only
+            )
+        except StoreError:
+            if not self.read_only:
+                self.refuse_unwritable()
+            raise
 
     @cached_property
     def key(self) -> bytes:
@@ -124,6 +129,15 @@ class Workspace:
     def log_folder(self, run: str) -> Path:
         """Where a run's logs are."""
         return self.path / "logs" / run
+
+    def refuse_unwritable(self) -> None:
+        """WorkspaceError where nothing can be written for good: a read-only disk, or rights that were taken away."""
+        for path in (self.path, self.path / LEDGER):
+            if path.exists() and not os.access(path, os.W_OK):
+                raise WorkspaceError(
+                    f"workspace {self.path} can be read and not written: its disk is read-only, or {path} is; "
+                    "work in a copy of it, or name another with --workspace or MILEPOST_WORKSPACE"
+                )
 
     def close(self) -> None:
         """Close the ledger if it was opened."""
