@@ -107,7 +107,26 @@ def test_items_of_a_killed_stage_are_counted_in_the_ledger(store: MemoryStore, t
         stage_row(run, "score", StageState.RUNNING, key="f1:2", items_total=5, items_done=2),
         *done, step(run, "9", ProcessingStatus.FAILED, error="ValueError: no"),
     ])  # fmt: skip
-    assert run_detail(store, run, tmp_path, now=BEGUN).run.items_done == 3
+    seen = run_detail(store, run, tmp_path, now=BEGUN)
+    assert (seen.run.items_done, seen.run.items_failed) == (3, 1)
+    assert list_runs(store, tmp_path, now=BEGUN)[0].items_failed == 1
+
+
+def test_what_a_killed_stage_said_of_fewer_failures_than_there_are_is_not_shown(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    """Its last words name one of two; those of a stage that could count to the end stand."""
+    run = run_row()
+    said = {"key": "f1:2", "items_total": 5, "items_done": 1, "items_failed": 1, "error": "1 item failed: 8: no"}
+    store.write([
+        run, session_row(run),
+        stage_row(run, "score", StageState.RUNNING, **said),
+        step(run, "8", ProcessingStatus.FAILED, error="no"),
+    ])  # fmt: skip
+    assert run_detail(store, run, tmp_path, now=BEGUN).stages[0].error == "1 item failed: 8: no"
+    store.write([step(run, "9", ProcessingStatus.FAILED, error="no")])
+    (stage,) = run_detail(store, run, tmp_path, now=BEGUN).stages
+    assert (stage.items_failed, stage.error) == (2, None)
 
 
 def test_saved_time_is_the_sum_of_the_recorded_seconds_of_reused_stages(store: MemoryStore, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from milepost.model.folding import fold_decisions, fold_stages
 from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
-from milepost.views.stages import StageView, by_run, done_in_ledger, saved_by_items, stage_view
+from milepost.views.stages import InLedger, StageView, by_run, counted_in_ledger, saved_by_items, stage_view
 from milepost.views.view import View, utc
 
 
@@ -108,7 +108,7 @@ def run_detail(store: Store, run: RunRow, lock_folder: Path, *, now: float, exac
     sessions = store.rows(SessionRow, run=run.id)
     seen = look(run, _newest(sessions), lock_folder, now)
     rows = fold_stages(store.rows(StageRow, run=run.id), seen.state)
-    counted = done_in_ledger(store, rows) if exact and not seen.state.is_active else {}
+    counted = counted_in_ledger(store, rows) if exact and not seen.state.is_active else {}
     stages = _stages(store, rows, seen.state, counted)
     return RunDetail(
         run=_line(run, sessions, stages, seen, now),
@@ -130,7 +130,7 @@ def _lines(store: Store, runs: Sequence[RunRow], lock_folder: Path, now: float) 
     for run in runs:
         seen = look(run, _newest(sessions.get(run.id, [])), lock_folder, now)
         folded = fold_stages(rows.get(run.id, ()), seen.state)
-        counted = done_in_ledger(store, folded) if seen.state is RunState.INTERRUPTED else {}
+        counted = counted_in_ledger(store, folded) if seen.state is RunState.INTERRUPTED else {}
         stages = [
             stage_view(row, run_state=seen.state, names={}, recorded={}, in_ledger=counted, items_saved={})
             for row in folded
@@ -162,7 +162,9 @@ def _line(run: RunRow, sessions: Sequence[SessionRow], stages: Sequence[StageVie
     )
 
 
-def _stages(store: Store, rows: Sequence[StageRow], state: RunState, counted: dict[str, int]) -> tuple[StageView, ...]:
+def _stages(
+    store: Store, rows: Sequence[StageRow], state: RunState, counted: dict[str, InLedger]
+) -> tuple[StageView, ...]:
     keys = [row.key for row in rows if row.key and row.state is StageState.REUSED]
     sources = list({row.reused_from for row in rows if row.reused_from})
     recorded = {row.key: row.seconds for row in store.rows(ResultRow, key=keys)} if keys else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import Struct, json
 
@@ -55,20 +56,29 @@ class StageView(View, frozen=True, kw_only=True):
         return self.state.has_result
 
 
+class InLedger(NamedTuple):
+    """Items that the ledger holds of a stage, exact where a dying session could not count any more."""
+
+    done: int = 0
+    failed: int = 0  # for good
+
+
 def stage_view(
     row: StageRow,
     *,
     run_state: RunState,
     names: Mapping[str, str],
     recorded: Mapping[str, float],
-    in_ledger: Mapping[str, int],
+    in_ledger: Mapping[str, InLedger],
     items_saved: Mapping[str, float],
 ) -> StageView:
     """The view of a folded row. `names`: run id to name; `recorded`: stage key to the seconds its result took;
     `items_saved`: stage to the seconds its reused items took;
-    `in_ledger`: items that the ledger holds as done, exact where a dying session could not count any more."""
+    `in_ledger`: by stage, where its session could not write its last count."""
+    counted = in_ledger.get(row.stage, InLedger())
     mapped = row.items_total is not None or row.items_done or row.items_reused or row.items_failed
-    done = max(row.items_done + row.items_reused, in_ledger.get(row.stage, 0)) if mapped else None
+    done = max(row.items_done + row.items_reused, counted.done) if mapped else None
+    failed = max(row.items_failed, counted.failed)
     reused = row.state is StageState.REUSED
     return StageView(
         stage=row.stage,
@@ -84,10 +94,10 @@ def stage_view(
         items_total=row.items_total,
         items_done=done,
         items_reused=row.items_reused,
-        items_failed=row.items_failed,
-        progress=1.0 if row.state.has_result else _fraction(row, done),
+        items_failed=failed,
+        progress=1.0 if row.state.has_result else _fraction(row, done, failed),
         message=row.message,
-        error=row.error,
+        error=row.error if failed == row.items_failed else None,  # it names fewer than there are
         traceback=row.traceback,
         memory_bytes=row.memory_bytes,
         key=row.key,
@@ -102,8 +112,8 @@ def _state(state: StageState, run_state: RunState) -> StageState:
     return StageState.CANCELLED if run_state is RunState.CANCELLED else StageState.INTERRUPTED
 
 
-def _fraction(row: StageRow, done: int | None) -> float | None:
-    finished = None if done is None else float(done + row.items_failed)
+def _fraction(row: StageRow, done: int | None, failed: int) -> float | None:
+    finished = None if done is None else float(done + failed)
     if finished is None or row.items_total is None:
         return fraction(done=0.0, total=None, told=row.progress)
     return fraction(done=finished, total=row.items_total)
@@ -113,19 +123,24 @@ class _Saved(Struct):
     seconds: float = 0.0
 
 
-def done_in_ledger(store: Store, rows: Iterable[StageRow]) -> dict[str, int]:
-    """Items that the ledger holds as done, for stages whose session could not write its last count.
+def counted_in_ledger(store: Store, rows: Iterable[StageRow]) -> dict[str, InLedger]:
+    """What the ledger holds of stages whose session could not write its last count.
 
     A stage without a key is carried out by hand: its count is committed with each item.
     """
-    done: dict[str, int] = {}
+    found: dict[str, InLedger] = {}
     for row in rows:
         has_items = row.items_total is not None or row.items_done or row.items_reused
         is_counted = row.key is not None and has_items
         if is_counted and row.state in (StageState.RUNNING, StageState.INTERRUPTED):
-            counts = store.count_steps(row.run, row.stage).items()
-            done[row.stage] = sum(items for (_, status), items in counts if ProcessingStatus(status).is_done)
-    return done
+            counts = {
+                ProcessingStatus(status): items for (_, status), items in store.count_steps(row.run, row.stage).items()
+            }
+            found[row.stage] = InLedger(
+                done=sum(items for status, items in counts.items() if status.is_done),
+                failed=counts.get(ProcessingStatus.FAILED, 0),
+            )
+    return found
 
 
 def saved_by_items(store: Store, rows: Iterable[StageRow]) -> dict[str, float]:

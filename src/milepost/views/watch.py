@@ -11,7 +11,7 @@ from milepost.model.rows import RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.store.protocol import Store
 from milepost.views.runs import RunDetail, run_detail
-from milepost.views.stages import StageView, done_in_ledger
+from milepost.views.stages import InLedger, StageView, counted_in_ledger
 from milepost.views.view import View, utc
 
 
@@ -96,7 +96,7 @@ def continuation(store: Store, run: RunRow) -> Continuation | None:
     rows = [row for row in store.rows(StageRow, run=run.id) if row.epoch < run.epoch]
     stages = fold_stages(rows, RunState.INTERRUPTED)
     mapped = [row for row in stages if row.items_total is not None]
-    counted = done_in_ledger(store, mapped)
+    counted = counted_in_ledger(store, mapped)
     return Continuation(
         session=session.epoch,
         end=session.end,
@@ -104,6 +104,8 @@ def continuation(store: Store, run: RunRow) -> Continuation | None:
         ended_at=utc(session.ended if session.ended is not None else session.beat),
         stages_done=sum(row.state.has_result for row in stages),
         stages_total=len(stages),
-        items_done=sum(max(row.items_done + row.items_reused, counted.get(row.stage, 0)) for row in mapped),
+        items_done=sum(
+            max(row.items_done + row.items_reused, counted.get(row.stage, InLedger()).done) for row in mapped
+        ),
         items_total=sum(row.items_total or 0 for row in mapped),
     )
