@@ -295,6 +295,18 @@ def test_any_other_name_will_do(scenarios, name):
     assert scenarios.save(name, {"a": {"x": 1}}).name == scenarios.get(name).name == name
 
 
+def test_names_that_look_the_same_are_the_same(scenarios):
+    """An accented letter is one character or two, as keyboard and file system have it: the scenario is one."""
+    composed, apart = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"
+    saved = scenarios.save(apart, {})
+    assert (composed, 2) == (saved.name, scenarios.save(composed, {}).version)
+    assert {saved.id} == {scenarios.get(name).id for name in (composed, apart, f" {apart} ")}
+    assert 2 == len(scenarios.versions(apart))
+    assert saved.id == scenarios.rename(apart, apart).id
+    scenarios.remove(apart)
+    assert [] == names(scenarios)
+
+
 def test_processes_have_scenarios_of_their_own(workspace, scenarios):
     """The same name in two is two scenarios; without the process, which is meant has to be said."""
     other = Scenarios(workspace.store, workspace.objects, "costs")

@@ -151,7 +151,7 @@ class Process:
 
         Secrets are not kept; they are to be given with each run. Raises InvalidDataError, ScenarioStateError.
         """
-        from milepost.process.decisions.scenarios import checked_name
+        from milepost.process.decisions.scenario_names import checked_name
 
         checked = checked_name(name)  # before a workspace is made
         accepted = accept_given(self.points, self._given(decisions))

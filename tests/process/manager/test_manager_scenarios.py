@@ -114,6 +114,21 @@ def test_a_scenario_that_fits_no_longer(made):
         manager.load_scenario(saved)
 
 
+def test_a_secret_that_nobody_chose_is_no_part_of_a_scenario(made):
+    """What CONFIG gives, now or later, stands when the scenario is loaded: here and in another program."""
+    config = {
+        "stages": {"load": {"sequence": 1, "decisions": {"api_key": "first-first", "conn": {"password": "pw-pw-pw"}}}}
+    }
+    manager = made(config=config)
+    manager.make_decisions("load", {"limit": 3})
+    saved = manager.save_current_scenario("s")
+    assert {"limit": 3} == manager.saved_scenarios[0]["decisions"]["load"]
+    later = made(config={"stages": {"load": {"sequence": 1, "decisions": {"api_key": "later-later"}}}})
+    later.project_name = manager.project_name
+    later.load_scenario(saved)
+    assert {"load": {"api_key": "later-later", "limit": 3}} == later.decisions()
+
+
 def test_secrets_are_not_kept_in_scenarios(made):
     """Loading wants them decided; it says which and how."""
     manager = made()

@@ -18,10 +18,10 @@ from milepost.model.fingerprint.preview import preview
 from milepost.model.nearest import did_you_mean
 from milepost.model.rows import ScenarioRow
 from milepost.process.decisions.recording import in_json, note_text
+from milepost.process.decisions.scenario_names import checked_name, composed
 from milepost.store.objects import Objects
 from milepost.store.protocol import Store
 
-LONGEST_NAME = 200  # characters
 Values = Mapping[str, Mapping[str, object]]  # stage -> name -> value
 
 
@@ -110,7 +110,7 @@ class Scenarios:
 
     def versions(self, name_or_id: str) -> list[Scenario]:
         """Every version that was saved, oldest first, under earlier names and of removed ones too."""
-        rows = self._rows()
+        rows, name_or_id = self._rows(), composed(name_or_id)
         wanted = {row.id for row in self._heads(rows).values() if name_or_id in (row.name, row.id) and not row.removed}
         wanted = wanted or {row.id for row in rows if name_or_id in (row.name, row.id)}
         if not wanted:
@@ -209,7 +209,7 @@ class Scenarios:
         return dict(sorted(heads.items(), key=lambda each: (born[each[1].id], each[1].seq)))
 
     def _current(self, name_or_id: str) -> ScenarioRow:
-        head = self._head(name_or_id) if isinstance(name_or_id, str) else None
+        head = self._head(composed(name_or_id)) if isinstance(name_or_id, str) else None
         if head is not None and not head.removed:
             return head
         heads = [row for row in self._heads(self._rows()).values() if row.id == name_or_id and not row.removed]
@@ -285,13 +285,3 @@ def scenarios_of_all(store: Store, objects: Objects, process: str | None = None)
     """The scenarios of each process that has any, or of one."""
     names = dict.fromkeys(row.process for row in store.rows(ScenarioRow)) if process is None else [process]
     return [Scenarios(store, objects, name) for name in names]
-
-
-def checked_name(name: str) -> str:
-    """The name, stripped. Raises ScenarioStateError unless it is 1 to 200 characters that can be seen."""
-    stripped = name.strip() if isinstance(name, str) else ""
-    if not stripped or len(stripped) > LONGEST_NAME or not stripped.isprintable():
-        raise ScenarioStateError(
-            f"a scenario's name is a text of 1 to {LONGEST_NAME} characters, all printable, not {preview(name, 80)}"
-        )
-    return stripped

@@ -10,6 +10,8 @@ import msgspec
 
 from milepost.config import MOST_RUNS
 from milepost.errors import InvalidDataError
+from milepost.model.files import files_in
+from milepost.model.fingerprint.values import digest
 from milepost.model.redaction import MASK, names_a_secret
 from milepost.process.definition import Process
 
@@ -44,9 +46,9 @@ def parse_sweep(process: Process, sweep: str) -> Swept:
         values = tuple((_text(value), point.accept(value)) for value in _json_list(sweep, text))
     else:
         values = tuple((each.strip(), point.accept_text(each.strip())) for each in text.split(","))
-    twice = [text for number, (text, _) in enumerate(values) if text in [other for other, _ in values[:number]]]
-    if twice:
-        raise InvalidDataError(f"--sweep {sweep}: {twice[0]} stands there twice")
+    if not values:
+        raise InvalidDataError(f"--sweep {sweep} names no value: nothing would run")
+    _refuse_same(sweep, values)
     return Swept(path=path, values=values)
 
 
@@ -90,6 +92,17 @@ def _label(scenario: str | None, chosen: Combination) -> str:
         shown = shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 1] + "…"
         told.append(f"{name if names.count(name) == 1 else swept.path}={shown}")
     return ", ".join(told)
+
+
+def _refuse_same(sweep: str, values: Sequence[tuple[str, object]]) -> None:
+    """A value that comes again, also when written otherwise: its run would be the same one."""
+    seen: dict[object, str] = {}
+    for text, value in values:
+        mark = text if any(True for _ in files_in(value)) else digest(value)
+        if mark in seen:
+            same = f"{seen[mark]} and {text} are the same value" if text != seen[mark] else f"{text} stands there twice"
+            raise InvalidDataError(f"--sweep {sweep}: {same}")
+        seen[mark] = text
 
 
 def _json_list(sweep: str, text: str) -> list[object]:

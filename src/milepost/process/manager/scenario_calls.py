@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from milepost.errors import InvalidDataError, ScenarioStateError
 from milepost.kernel.clock import SYSTEM
 from milepost.model.fingerprint.preview import preview
+from milepost.process.decisions.recording import in_json
 from milepost.process.manager.deciding import Decided
 from milepost.process.manager.inside import Inside
 from milepost.process.manager.naming import StageId
@@ -27,7 +28,12 @@ class ScenarioCalls:
         """Keep what is decided now under this name, as its next version where there is one; gives the scenario's id."""
         inside = self._inside
         inside.synced(self)
-        decisions = {inside.names.text_of(stage): values for stage, values in inside.snapshot().decisions.items()}
+        decisions = {
+            inside.names.text_of(stage): {
+                name: value for name, value in values.items() if not self._is_secret_default(stage, name, value)
+            }
+            for stage, values in inside.snapshot().decisions.items()
+        }
         return self._scenarios().save(name, decisions, note=note).id
 
     def get_saved_scenarios(self) -> list[dict[str, object]]:
@@ -101,6 +107,13 @@ class ScenarioCalls:
             for stage, point in inside.points.of.items()
         }
         return Scenarios(place.store, place.objects, inside.hold.process, points=points)
+
+    def _is_secret_default(self, stage: StageId, name: str, value: object) -> bool:
+        """Whether it is a secret that nobody chose: what its default is when the scenario is loaded will stand."""
+        if name in self._inside.decided.chosen.get(stage, {}):
+            return False
+        written = in_json(self._inside.points.point(stage, name), value)
+        return written is not None and written.is_redacted
 
     def _shown(self, decisions: Mapping[str, Mapping[str, object]]) -> dict[StageId, dict[str, object]]:
         names = self._inside.names
