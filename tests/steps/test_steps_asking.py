@@ -164,6 +164,8 @@ def test_what_is_found_is_what_was_said(tmp_path):
     for _ in range(50):
         doc, status = f"doc{dice.randrange(6)}", dice.choice([None, *STATUSES])
         start, end = (dice.choice([None, from_seconds(1.7e9 + dice.randrange(50))]) for _ in range(2))
+        if start and end and start > end:
+            start, end = end, start
         expected = [
             one[3]["n"]
             for one in said

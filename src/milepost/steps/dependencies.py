@@ -1,4 +1,4 @@
-"""Which steps of a document come after which, as declared, and what is still missing."""
+"""Which steps of a document come after which, and how often each is tried, as declared; what is still missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from milepost.errors import DependencyError
 from milepost.model.status import ProcessingStatus
-from milepost.steps.drafts import LONGEST_STEP_NAME, check_name
+from milepost.steps.checking import count, shown, step_name
 
 Latest = Callable[[str, str], ProcessingStatus | None]  # of a document and a step
 
@@ -16,12 +16,12 @@ class Dependencies:
 
     def __init__(self) -> None:
         self._after: dict[str, tuple[str, ...]] = {}
+        self._most_attempts: dict[str, int] = {}
 
-    def declare(self, step: str, after: Iterable[str]) -> None:
-        """`step` comes after these. DependencyError for a circle, which leaves everything as it was."""
-        needs = (after,) if isinstance(after, str) else tuple(dict.fromkeys(after))
-        for name in (step, *needs):
-            check_name(name, "a step's name", longest=LONGEST_STEP_NAME)
+    def declare(self, step: str, after: Iterable[str], most_attempts: int | None = None) -> None:
+        """`step` comes after these, and is tried so often. DependencyError for a circle; then nothing changed."""
+        step, needs = step_name(step), _names(after)
+        most = None if most_attempts is None else count(most_attempts, "most_attempts", least=1)
         declared = {**self._after, step: needs}
         circle = _circle(declared, step)
         if circle:
@@ -29,6 +29,19 @@ class Dependencies:
                 f"step {step!r} would wait for itself: {' after '.join(circle)}; take one of them out", circle=circle
             )
         self._after = declared
+        if most is not None:
+            self._most_attempts[step] = most
+
+    def is_last(self, step: str, attempt: int) -> bool:
+        """Whether this attempt of a step is the last that was declared for it."""
+        most = self._most_attempts.get(step)
+        return most is not None and attempt >= most
+
+    def __getstate__(self) -> tuple[dict[str, tuple[str, ...]], dict[str, int]]:
+        return self._after, self._most_attempts
+
+    def __setstate__(self, state: tuple[dict[str, tuple[str, ...]], dict[str, int]]) -> None:
+        self._after, self._most_attempts = state
 
     def as_mapping(self) -> Mapping[str, tuple[str, ...]]:
         """Each declared step with those that come before it."""
@@ -81,6 +94,14 @@ class Dependencies:
             else:
                 order[waiting.pop()] = None
         return list(order)
+
+
+def _names(after: object) -> tuple[str, ...]:
+    if isinstance(after, str):
+        return (step_name(after),)
+    if isinstance(after, bytes | Mapping) or not isinstance(after, Iterable):
+        raise TypeError(f"after is the names of steps, not {type(after).__name__}: {shown(after)}")
+    return tuple(dict.fromkeys(map(step_name, after)))
 
 
 def _circle(declared: Mapping[str, tuple[str, ...]], step: str) -> list[str]:

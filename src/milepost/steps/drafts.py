@@ -9,11 +9,11 @@ import msgspec
 from milepost.kernel.clock import SYSTEM
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
+from milepost.steps import checking
 from milepost.steps.moments import to_seconds
 from milepost.steps.step import ProcessingStep, status_of
 from milepost.steps.telling import text_of, told
 
-LONGEST_STEP_NAME = 1_000  # characters; steps are few and shared by many documents
 FIELDS = ("doc_id", "step_name", "status", "details", "metrics", "error_message", "timestamp", "attempt")
 _KNOWN = frozenset(FIELDS)
 
@@ -61,34 +61,29 @@ def draft(
     attempt: object = None,
 ) -> Draft:
     """Check what was reported. ValueError or TypeError say what of it cannot be recorded."""
-    if type(doc_id) is not str or not doc_id:
-        check_name(doc_id, "a document's id")
-    if type(step_name) is not str or not step_name or len(step_name) > LONGEST_STEP_NAME:
-        check_name(step_name, "a step's name", longest=LONGEST_STEP_NAME)
-    if attempt is not None and (not isinstance(attempt, int) or not 1 <= attempt < 2**63):
-        raise ValueError(f"attempt counts from 1, so it cannot be {attempt!r:.40}")
     return Draft(
-        doc_id,  # type: ignore[arg-type]
-        step_name,  # type: ignore[arg-type]
+        checking.document_id(doc_id),
+        checking.step_name(step_name),
         status_of(status),  # type: ignore[arg-type]
         None if details is None else told(details),
         None if metrics is None else told(metrics),
         None if error_message is None else text_of(error_message),
         round(SYSTEM.now(), 6) if timestamp is None else to_seconds(timestamp),  # type: ignore[arg-type]
         timestamp is not None,
-        None if not metrics else _seconds(metrics),
-        attempt,
+        None if metrics is None else _seconds(metrics),
+        None if attempt is None else checking.count(attempt, "attempt", least=1),
     )
 
 
-def check_name(name: object, what: str, *, longest: int | None = None) -> None:
-    """ValueError for an empty name or one that is too long, TypeError for what is no text."""
-    if not isinstance(name, str):
-        raise TypeError(f"{what} is a text, not {type(name).__name__}: {name!r:.60}; give str(…) of it")
-    if not name:
-        raise ValueError(f"{what} cannot be empty: name what the step was about")
-    if longest is not None and len(name) > longest:
-        raise ValueError(f"{what} has at most {longest:,} characters, not {len(name):,}; {name[:40]!r}… is too long")
+def ending(doc_id: object, step_name: object, status: object, said: Mapping[str, object]) -> Draft:
+    """What `finish` reports. Raises as `draft` does, and for what ends nothing."""
+    unknown = said.keys() - _KNOWN
+    if unknown:
+        raise TypeError(f"finish has no {', '.join(map(repr, sorted(unknown)))}: it has {', '.join(FIELDS[3:])}")
+    made = draft(doc_id, step_name, status, *(said.get(name) for name in FIELDS[3:]))
+    if not made.status.is_terminal:
+        raise ValueError(f"{made.status} ends nothing: finish with success, warning, error, failed or skipped")
+    return made
 
 
 def drafts(reported: Iterable[Reported]) -> Iterator[Draft]:
@@ -114,7 +109,9 @@ def _draft_of(each: Reported) -> Draft:
     if isinstance(each, ProcessingStep):
         return _of_step(each.metadata.get("doc_id"), each)
     if not isinstance(each, Mapping):
-        raise TypeError(f"a step is a dict, a tuple in the order of add_step, or a ProcessingStep, not {each!r:.60}")
+        raise TypeError(
+            f"a step is a dict, a tuple in the order of add_step, or a ProcessingStep, not {checking.shown(each)}"
+        )
     if "metadata" in each:
         metadata = each["metadata"]
         step = ProcessingStep.from_dict(each)

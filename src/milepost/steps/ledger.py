@@ -16,6 +16,7 @@ from milepost.kernel.ticker import TICKER
 from milepost.kernel.workspace import FOLDER, LEDGER, Workspace
 from milepost.model.rows import RunRow, StepRow
 from milepost.model.status import ProcessingStatus
+from milepost.steps.checking import place_error
 from milepost.store.protocol import Durability, Fence, Standing, Store
 
 
@@ -172,8 +173,15 @@ def _of_path(named: str) -> Ledger:
         from milepost.store.memory import MemoryStore
 
         return Ledger(cast(StepStore, MemoryStore()), 0.0)
-    found = Path(path).expanduser()
-    return _of_file(found.resolve()) if _is_file(found) else _of_workspace(Workspace.open(_folder(found)))
+    if not path or "\0" in path:
+        raise place_error(named, "that is no path")
+    try:
+        os.fsencode(path)
+        found = Path(path).expanduser()
+        where = found.resolve() if _is_file(found) else _folder(found)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise place_error(named, getattr(error, "strerror", None) or error) from error
+    return _of_file(where) if _is_file(found) else _of_workspace(Workspace.open(where))
 
 
 def _is_file(path: Path) -> bool:

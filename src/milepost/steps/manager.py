@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -12,13 +13,14 @@ from milepost.kernel.context import current
 from milepost.kernel.warning import warn
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
+from milepost.steps import checking
 from milepost.steps.announcing import Announcing, announce_one
 from milepost.steps.attempts import Starts
 from milepost.steps.dependencies import Dependencies
-from milepost.steps.drafts import Draft, Reported, check_name, draft, drafts
+from milepost.steps.drafts import Draft, Reported, draft, drafts, ending
 from milepost.steps.ledger import Ledger
-from milepost.steps.moments import to_seconds
-from milepost.steps.reading import ERRORS, Asked, error_of, recent, rows_of, step_of
+from milepost.steps.moments import span, to_seconds
+from milepost.steps.reading import ERRORS, Asked, error_of, place_of, recent, rows_of, step_of
 from milepost.steps.recording import announced, batches, record, record_batch
 from milepost.steps.step import ProcessingStep, status_of
 from milepost.steps.under_way import StepUnderWay
@@ -54,7 +56,6 @@ class ProcessingStepManager:
         self._where = where
         self._starts = Starts()
         self._dependencies = Dependencies()
-        self._most_attempts: dict[str, int] = {}
 
     # Recording
 
@@ -130,7 +131,7 @@ class ProcessingStepManager:
 
         Where the attempt has an end already, that stands, but an error is never lost: it becomes the next attempt's.
         """
-        ended = draft(doc_id, step_name, status, **said)
+        ended = ending(doc_id, step_name, status, said)
         if self._add(ended) is None and ended.status in ERRORS:
             self._add(draft(doc_id, step_name, status, **{**said, "attempt": None}))
 
@@ -167,8 +168,10 @@ class ProcessingStepManager:
 
         Both times are inclusive. For pages: `limit`, and `after` the last step of the page before.
         """
-        found = self.iter_steps(doc_id, status, start_time, end_time, step_name=step_name, after=after)
-        return list(found) if limit is None else [step for step, _ in zip(found, range(limit), strict=False)]
+        most = None if limit is None else checking.count(limit, "limit")
+        document = checking.document_id(doc_id)
+        found = self.iter_steps(document, status, start_time, end_time, step_name=step_name, after=after)
+        return list(islice(found, most))
 
     def iter_steps(
         self,
@@ -181,19 +184,17 @@ class ProcessingStepManager:
         after: ProcessingStep | int = 0,
     ) -> Iterator[ProcessingStep]:
         """As `get_steps`, one by one, a page in memory at a time; without `doc_id`, of all documents."""
-        if doc_id is not None:
-            check_name(doc_id, "a document's id")
         ledger, run = self._ledger(), self._where.run()
+        since, until = span(start_time, end_time)
         asked = Asked(
-            item=doc_id,
-            step=step_name,
+            item=None if doc_id is None else checking.document_id(doc_id),
+            step=None if step_name is None else checking.step_name(step_name),
             run=run,
             status=None if status is None else status_of(status),
-            since=None if start_time is None else to_seconds(start_time, "start_time"),
-            until=None if end_time is None else to_seconds(end_time, "end_time"),
+            since=since,
+            until=until,
         )
-        start = after.metadata["seq"] if isinstance(after, ProcessingStep) else after
-        return map(step_of, rows_of(ledger, asked, after=start))
+        return map(step_of, rows_of(ledger, asked, after=place_of(after)))
 
     def get_recent_errors(
         self, since: datetime, include_warnings: bool = False, limit: int | None = None
@@ -204,13 +205,15 @@ class ProcessingStepManager:
         details.
         """
         statuses = (*ERRORS, ProcessingStatus.WARNING) if include_warnings else ERRORS
-        rows = recent(self._ledger().store, statuses, to_seconds(since, "since"), self._where.run(), limit)
+        most = None if limit is None else checking.count(limit, "limit")
+        rows = recent(self._ledger().store, statuses, to_seconds(since, "since"), self._where.run(), most)
         return [error_of(row) for row in rows]
 
     def latest_status(self, doc_id: str, step_name: str) -> ProcessingStatus | None:
         """Where the document stands at this step: the status recorded last; None where nothing was."""
         run = self._where.run()
-        equal: dict[str, Any] = {"item": doc_id, "step": step_name} | ({} if run is None else {"run": run})
+        equal: dict[str, Any] = {"item": checking.document_id(doc_id), "step": checking.step_name(step_name)}
+        equal |= {} if run is None else {"run": run}
         rows = self._ledger().store.rows(StepRow, newest=True, limit=1, **equal)
         return rows[0].status if rows else None
 
@@ -222,9 +225,7 @@ class ProcessingStepManager:
         `most_attempts`: an exception in this or a later attempt of a block ends it as FAILED instead of ERROR.
         Raises DependencyError for a circle.
         """
-        self._dependencies.declare(step_name, after)
-        if most_attempts is not None:
-            self._most_attempts[step_name] = most_attempts
+        self._dependencies.declare(step_name, after, most_attempts)
 
     @property
     def dependencies(self) -> Mapping[str, tuple[str, ...]]:
@@ -233,7 +234,8 @@ class ProcessingStepManager:
 
     def missing(self, doc_id: str, step_name: str) -> dict[str, ProcessingStatus | None]:
         """What has to be done before this step of the document can start, with where it stands."""
-        return self._dependencies.missing(doc_id, step_name, self.latest_status)
+        document, step = checking.document_id(doc_id), checking.step_name(step_name)
+        return self._dependencies.missing(document, step, self.latest_status)
 
     def show_dependencies(self, doc_id: str | None = None) -> str:
         """The declared steps in an order that works, one a line; of a document with where each stands."""
@@ -241,8 +243,7 @@ class ProcessingStepManager:
 
     def is_last_attempt_of(self, step_name: str) -> Callable[[int], bool]:
         """Whether an attempt of this step is the last that was declared for it."""
-        most = self._most_attempts.get(step_name)
-        return lambda attempt: most is not None and attempt >= most
+        return lambda attempt: self._dependencies.is_last(step_name, attempt)
 
     # Its own life
 
@@ -259,8 +260,8 @@ class ProcessingStepManager:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        declared = dict(self._dependencies.as_mapping()), dict(self._most_attempts)
-        return {"storage": self._where.storage, "run": self._where.run(), "strict": self.strict, "declared": declared}
+        where, declared = self._where, self._dependencies
+        return {"storage": where.storage, "run": where.run(), "strict": self.strict, "declared": declared}
 
     def __milepost_key__(self) -> str:
         """What counts of it in a stage that reports to it: nothing, for where steps are kept changes no result."""
@@ -269,9 +270,7 @@ class ProcessingStepManager:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.strict = state["strict"]
         self._begin(Whereabouts(state["storage"], state["run"]))
-        after, self._most_attempts = state["declared"]
-        for step, needs in after.items():
-            self._dependencies.declare(step, needs)
+        self._dependencies = state["declared"]
 
     def _begin_attempt(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None, *, is_bound: bool) -> int:
         row = self._add(draft(doc_id, step_name, ProcessingStatus.RUNNING, details), is_bound=is_bound)

@@ -33,6 +33,15 @@ def to_seconds(moment: datetime, name: str = "timestamp") -> float:
     return (as_utc(moment, name) - EPOCH).total_seconds()
 
 
+def span(start: datetime | None, end: datetime | None) -> tuple[float | None, float | None]:
+    """Both bounds in seconds. ValueError where the end comes before the start."""
+    since = None if start is None else to_seconds(start, "start_time")
+    until = None if end is None else to_seconds(end, "end_time")
+    if since is not None and until is not None and since > until:
+        raise ValueError(f"start_time {start} is after end_time {end}: no step can lie between")
+    return since, until
+
+
 def from_seconds(seconds: float) -> datetime:
     """The moment of a row; the nearest there is where no datetime reaches.
 

@@ -9,6 +9,7 @@ import msgspec
 
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
+from milepost.steps import checking
 from milepost.steps.ledger import Ledger, StepStore
 from milepost.steps.moments import from_seconds
 from milepost.steps.step import ProcessingStep
@@ -38,6 +39,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the row's time lies between the bounds."""
         at = round(row.at, 6)  # as a datetime has it: a step lies within bounds that are its own time
         return (self.since is None or at >= self.since) and (self.until is None or at <= self.until)
+
+
+def place_of(after: object) -> int:
+    """The place in the ledger after which a page begins: that of a step that was read, or a number."""
+    seq = after.metadata.get("seq") if isinstance(after, ProcessingStep) else after
+    if seq is None:
+        raise ValueError("after is a step that was read from a ledger, which has its `seq`, or that number")
+    return checking.count(seq, "after")
 
 
 def rows_of(ledger: Ledger, asked: Asked, *, after: int = 0, page: int = PAGE) -> Iterator[StepRow]:

@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr
 
 from milepost.model.nearest import did_you_mean
 from milepost.model.status import ProcessingStatus
+from milepost.steps.checking import shown
 from milepost.steps.moments import as_utc, from_seconds
 from milepost.steps.telling import plain
 
@@ -23,6 +24,7 @@ def status_of(status: ProcessingStatus | str) -> ProcessingStatus:
         <ProcessingStatus.SUCCESS: 'success'>
     """
     if isinstance(status, str):
+        status = status if isinstance(status, ProcessingStatus) else str.__str__(status)
         found = _STATUSES.get(status)
         if found is not None:
             return found
@@ -30,7 +32,8 @@ def status_of(status: ProcessingStatus | str) -> ProcessingStatus:
         if name in _STATUSES:
             return _STATUSES[name]
     known = [str(one) for one in ProcessingStatus]
-    raise ValueError(f"status {status!r:.80} is none that a step can have.{did_you_mean(str(status).lower(), known)}")
+    meant = did_you_mean(status.lower() if isinstance(status, str) else "", known)
+    raise ValueError(f"status {shown(status)} is none that a step can have.{meant}")
 
 
 _STATUSES = {str(one): one for one in ProcessingStatus}

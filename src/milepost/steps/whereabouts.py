@@ -7,8 +7,8 @@ import threading
 from milepost.errors import UnknownRunError
 from milepost.kernel.context import current
 from milepost.model.rows import RunRow
+from milepost.steps.checking import name_of
 from milepost.steps.deaths import look_for_the_dead
-from milepost.steps.drafts import check_name
 from milepost.steps.ledger import Ledger, ledger_of
 
 
@@ -51,7 +51,7 @@ class Whereabouts:
         if self._given_run is None or self._run is not None:
             return self._run
         given = getattr(self._given_run, "id", self._given_run)
-        check_name(given, "a run's name")
+        given = name_of(given, "a run's name")
         store = self.ledger().store
         found = store.get(RunRow, id=given) or store.get(RunRow, name=given)
         if found is None:
