@@ -48,7 +48,7 @@ def pages(folder: Path) -> Iterator[Page]:
 
 def main(folder: Path, texts: Path) -> None:
     """A text file and a row of the ledger for each page."""
-    texts.mkdir(exist_ok=True)
+    texts.mkdir(parents=True, exist_ok=True)
     with open_run("pdf pages", verbose=True) as run:
         for step in run.items(pages(folder), key="key", by="key", step="text"):
             with step as page:
@@ -60,4 +60,6 @@ def main(folder: Path, texts: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3 or not Path(sys.argv[1]).is_dir():
+        sys.exit(f"usage: python {sys.argv[0]} FOLDER_OF_PDFS TEXTS    (the first has to be there)")
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,6 +1,6 @@
 """Orders to a report: what is done is kept, whatever happens, and only what a change reaches runs again.
 
-milepost run examples/sales.py --set orders.path=examples/orders.csv
+cd examples; milepost run sales.py
 """
 
 import csv

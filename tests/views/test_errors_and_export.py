@@ -13,6 +13,8 @@ from milepost.model.rows import RunRow, StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.store.memory import MemoryStore
 from milepost.store.sqlite import SqliteStore
+from milepost.terminal.errors import errors_page
+from milepost.terminal.style import Screen
 from milepost.views import errors as errors_view
 from milepost.views.errors import list_errors
 from milepost.views.export import export, item_pages, write_csv, write_json
@@ -54,6 +56,20 @@ def test_errors_are_grouped_by_type_and_shape(store):
         ("", "Failed to open: no such file", "Failed to open: no such file", ("",)),
         ("", "", "failed without a message", ("brisk-otter",)),
     }
+
+
+def test_a_group_says_which_of_its_names_are_not_all(store):
+    """Several attempts of one item are one item; a page names more only where there are more."""
+    store.write([step("a", P.ERROR, error="no", attempt=n) for n in (1, 2, 3, 4)])
+    (group,) = list_errors(store, since=AT)
+    assert (group.items, group.more) == (("a",), ())
+    assert errors_page([group], Screen(), AT, since=AT - 60, limit=1)[-1] == "  a"
+    store.write([step(f"b{n}", P.ERROR, error="no", run=f"r{n}", name=f"s{n}") for n in range(6)])
+    (group,) = list_errors(store, since=AT)
+    assert sorted(group.more) == ["items", "runs", "steps"]
+    lines = errors_page([group, group], Screen(), AT, since=AT - 60, limit=1)
+    assert [line.count(", …") for line in lines] == [0, 0, 0, 2, 1, 0, 0]
+    assert lines[-1] == "1 more kind: -n 2"
 
 
 def test_errors_are_chosen_by_time_run_step_and_with_warnings(store):

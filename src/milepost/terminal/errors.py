@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from milepost.model.text import duration
 from milepost.terminal.style import Screen, Style
@@ -20,7 +20,7 @@ def errors_page(groups: Sequence[ErrorGroup], screen: Screen, now: float, *, sin
     for group in groups[:limit]:
         lines += ["", *_group(group, screen, now)]
     if len(groups) > limit:
-        lines += ["", screen.paint(f"{count(len(groups) - limit)} more kinds: -n {len(groups)}", Style.DIM)]
+        lines += ["", screen.paint(f"{counted(len(groups) - limit, 'more kind')}: -n {len(groups)}", Style.DIM)]
     return lines
 
 
@@ -30,12 +30,15 @@ def _group(group: ErrorGroup, screen: Screen, now: float) -> list[str]:
     first, when = age(group.first_at, now), age(group.last_at, now)
     if first != when:
         when = f"{first} to {when}"
-    runs = ", ".join(safe(run) or "no run" for run in group.runs)
-    where = f"{', '.join(safe(step) for step in group.steps)} in {runs}, {when}"
-    such_as = ", ".join(safe(item, limit=60) for item in group.items)
-    more = ", …" if group.count > len(group.items) else ""
+    runs = [safe(run) or "no run" for run in group.runs]
+    where = f"{_named(group, 'steps', map(safe, group.steps))} in {_named(group, 'runs', runs)}, {when}"
+    such_as = _named(group, "items", (safe(item, limit=60) for item in group.items))
     return [
         *lines,
         *wrapped(where, screen.columns, indent="  "),
-        *wrapped(f"{such_as}{more}", screen.columns, indent="  "),
+        *wrapped(such_as, screen.columns, indent="  "),
     ]
+
+
+def _named(group: ErrorGroup, what: str, names: Iterable[str]) -> str:
+    return ", ".join(names) + ", …" * (what in group.more)

@@ -20,7 +20,8 @@ _TYPE = re.compile(r"([A-Za-z_][\w.]*)(?::\s|$)")
 class ErrorGroup(View, frozen=True, kw_only=True):
     """Attempts that failed alike. `kind` is the exception's type, "" for a message without one; `message` the newest.
 
-    `items` names a few, the newest first; `runs` by name, "" for documents outside of runs.
+    `items` names a few, the newest first; `runs` by name, "" for documents outside of runs. `more`: which of steps,
+    runs and items are not all of them.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class ErrorGroup(View, frozen=True, kw_only=True):
     steps: tuple[str, ...]
     runs: tuple[str, ...]
     items: tuple[str, ...]
+    more: tuple[str, ...] = ()
 
 
 class _Gathering:
@@ -46,17 +48,20 @@ class _Gathering:
         self.steps: dict[str, None] = {}
         self.runs: dict[str, None] = {}
         self.items: dict[str, None] = {}
+        self.more: dict[str, None] = {}
 
     def add(self, row: StepRow, examples: int) -> None:
         self.oldest = row
         self.statuses[row.status.value] = self.statuses.get(row.status.value, 0) + 1
-        for known, name, most in (
-            (self.steps, row.step, MOST_NAMED),
-            (self.runs, row.run, MOST_NAMED),
-            (self.items, row.item, examples),
+        for what, known, name, most in (
+            ("steps", self.steps, row.step, MOST_NAMED),
+            ("runs", self.runs, row.run, MOST_NAMED),
+            ("items", self.items, row.item, examples),
         ):
             if len(known) < most:
                 known[name] = None
+            elif name not in known:
+                self.more[what] = None
 
 
 def list_errors(
@@ -126,6 +131,7 @@ def _group(group: _Gathering, names: dict[str, str]) -> ErrorGroup:
         steps=tuple(group.steps),
         runs=tuple(names.get(run, run) for run in group.runs),
         items=tuple(group.items),
+        more=tuple(group.more),
     )
 
 
