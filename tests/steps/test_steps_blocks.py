@@ -40,9 +40,9 @@ def test_a_block_that_goes_well(manager):
         (["warn dim"], "warning", "dim"),
         (["warn dim", "warn skewed"], "warning", "dim; skewed"),
         (["skip empty"], "skipped", "empty"),
-        (["skip empty", "warn dim"], "warning", "dim"),
+        (["skip empty", "warn dim"], "warning", "empty; dim"),
         (["fail torn"], "failed", "torn"),
-        (["warn dim", "fail torn", "warn late"], "failed", "torn"),
+        (["warn dim", "fail torn", "warn late"], "failed", "dim; torn; late"),
     ],
 )
 def test_a_block_that_says_how_it_ended(manager, said, status, message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import date, time, timedelta
 from enum import Enum
 from typing import cast
@@ -11,10 +11,14 @@ from typing import cast
 import msgspec
 
 from milepost.model.redaction import MASK, is_secret, names_a_secret, redact, redact_value
+from milepost.model.shortening import LONGEST, shortened
 
 DEEPEST = 50
 MOST_VALUES = 1_000_000  # of one step's details; what is beyond them is left out
 LARGEST_BYTES = 64_000_000
+LONGEST_ERROR = 100_000  # characters of a message; of an exception `LONGEST`
+MOST_OF_A_GROUP = 5
+_READ = 1_000_000  # characters of a message that are looked through at all
 _LARGEST_ARRAY = 1_000
 _LEFT_OUT = "…"
 _LEAST, _MOST = -(2**63), 2**64 - 1
@@ -63,13 +67,52 @@ def plain(value: object) -> object:
 
 
 def text_of(error: object) -> str | None:
-    """An error message without secrets; of an exception its text."""
+    """An error message without secrets, the beginning of a long one; of an exception its text."""
     if error is None:
         return None
     try:
-        return redact(str(error))
+        text = str(error)
     except Exception as broken:
         return f"<{type(error).__name__} without a text: {type(broken).__name__}>"
+    told = redact(text[:_READ])  # further than is kept: a secret that the cut tears in two is masked before
+    return told if len(text) <= LONGEST_ERROR else f"{told[:LONGEST_ERROR]} … ({len(text):,} characters)"
+
+
+def error_text(error: BaseException) -> str:
+    """An exception by its type and text, with the notes that were added, and what a group of them consists of.
+
+    Example:
+        >>> error_text(ExceptionGroup("two", [ValueError("torn"), KeyError("page")]))
+        "ExceptionGroup: two (2 sub-exceptions): ValueError: torn; KeyError: 'page'"
+    """
+    text = _type_and_text(error)
+    if isinstance(error, BaseExceptionGroup):
+        inner = list(_leaves(error))
+        more = [f"and {len(inner) - MOST_OF_A_GROUP} more"] if len(inner) > MOST_OF_A_GROUP else []
+        text += ": " + "; ".join([*map(_type_and_text, inner[:MOST_OF_A_GROUP]), *more])
+    notes = [str(note) for note in getattr(error, "__notes__", ())]
+    whole = "\n".join([text, *notes])
+    return shortened(redact(whole[:_READ])) if len(whole) <= _READ else _beginning(whole)
+
+
+def _beginning(text: str) -> str:
+    return f"{redact(text[:_READ])[:LONGEST]} … ({len(text):,} characters)"
+
+
+def _type_and_text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as broken:
+        text = f"<without a text: {type(broken).__name__}>"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _json(value: object) -> str:

@@ -7,12 +7,15 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from milepost.errors import ProcessManagementError
 from milepost.kernel.clock import SYSTEM
 from milepost.model.status import ProcessingStatus
+from milepost.steps.telling import error_text
 
 if TYPE_CHECKING:
     from milepost.steps.manager import ProcessingStepManager
 
+WORSE = (ProcessingStatus.SUCCESS, ProcessingStatus.SKIPPED, ProcessingStatus.WARNING, ProcessingStatus.FAILED)
 _current: ContextVar[StepUnderWay | None] = ContextVar("milepost_step", default=None)
 
 
@@ -37,37 +40,56 @@ class StepUnderWay:
         self._details = dict(details)
         self._metrics: dict[str, object] = {}
         self._end = ProcessingStatus.SUCCESS
-        self._message: str | None = None
+        self._texts: list[str] = []
+        self._has_begun = False
+        self._is_over = False
         self._is_last: Callable[[int], bool] = manager.is_last_attempt_of(step_name)
         self._began = 0.0
         self._outer: StepUnderWay | None = None
 
     def note(self, **details: object) -> None:
         """Add to what is said of the step; recorded with its end."""
+        self._still()
         self._details.update(details)
 
     def measure(self, **metrics: float) -> None:
         """Add numbers to the step's metrics; recorded with its end."""
+        self._still()
         self._metrics.update(metrics)
 
     def warn(self, message: str) -> None:
-        """The step will end in WARNING, unless something worse comes; several messages are joined."""
-        if self._end in (ProcessingStatus.SUCCESS, ProcessingStatus.SKIPPED):
-            self._end = ProcessingStatus.WARNING
-            self._message = message
-        elif self._end is ProcessingStatus.WARNING:
-            self._message = f"{self._message}; {message}"
+        """The step will end in WARNING, unless something worse comes."""
+        self._say(ProcessingStatus.WARNING, message)
 
     def skip(self, reason: str) -> None:
-        """The step will end in SKIPPED: there was nothing to do."""
-        self._end, self._message = ProcessingStatus.SKIPPED, reason
+        """The step will end in SKIPPED, unless something worse comes: there was nothing to do."""
+        self._say(ProcessingStatus.SKIPPED, reason)
 
     def fail(self, message: str) -> None:
         """The step will end in FAILED: no further attempt can help. The block goes on to its end."""
-        self._end, self._message = ProcessingStatus.FAILED, message
+        self._say(ProcessingStatus.FAILED, message)
+
+    def _say(self, end: ProcessingStatus, message: str) -> None:
+        """The worst word counts, and every text is kept."""
+        self._still()
+        self._end = max(self._end, end, key=WORSE.index)
+        self._texts.append(str(message))
+
+    def _still(self) -> None:
+        if self._is_over:
+            raise ProcessManagementError(
+                f"step {self.step_name!r} of document {self.doc_id!r:.80} is over: "
+                "say this inside of its block, or in a step of its own"
+            )
 
     def __enter__(self) -> Self:
+        if self._has_begun:
+            raise ProcessManagementError(
+                f"step {self.step_name!r} of document {self.doc_id!r:.80} belongs to one block and has had it: "
+                "write `with manager.step(…)` for each attempt"
+            )
         self.attempt = self._manager.enter(self.doc_id, self.step_name, self._details)
+        self._has_begun = True
         self._began = SYSTEM.monotonic()
         self._outer = _current.get()
         _current.set(self)
@@ -78,6 +100,7 @@ class StepUnderWay:
     ) -> None:
         seconds = SYSTEM.monotonic() - self._began
         _current.set(self._outer)
+        self._is_over = True
         if error is not None and not isinstance(error, Exception):
             self._manager.leave(self.doc_id, self.step_name, self.attempt, type(error).__name__)
             return
@@ -89,7 +112,7 @@ class StepUnderWay:
             self._end,
             details=self._details,
             metrics={"duration_ms": round(seconds * 1000, 6), **self._metrics},
-            error_message=self._message,
+            error_message="; ".join(self._texts) or None,
             attempt=self.attempt,
         )
 
@@ -106,20 +129,12 @@ class StepUnderWay:
         self._is_last = lambda attempt: is_last
 
     def _raised(self, error: Exception) -> None:
-        text = f"{type(error).__name__}: {_text(error)}"
-        if self._end is ProcessingStatus.FAILED:
-            self._message = f"{self._message} ({text})"
-        elif self._is_last(self.attempt):
-            self._end, self._message = ProcessingStatus.FAILED, f"given up after {_times(self.attempt)}: {text}"
-        else:
-            self._end, self._message = ProcessingStatus.ERROR, text
-
-
-def _text(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception as broken:
-        return f"<without a text: {type(broken).__name__}>"
+        text = error_text(error)
+        if self._end is not ProcessingStatus.FAILED:
+            is_last = self._is_last(self.attempt)
+            self._end = ProcessingStatus.FAILED if is_last else ProcessingStatus.ERROR
+            text = f"given up after {_times(self.attempt)}: {text}" if is_last else text
+        self._texts = [f"{'; '.join(self._texts)} ({text})"] if self._texts else [text]
 
 
 def _times(attempts: int) -> str:
