@@ -28,6 +28,13 @@ def test_ls_shows_a_dead_run_as_interrupted_though_nobody_wrote_that_down(milepo
     assert lines[2].startswith("old-elk")
 
 
+def test_why_knows_that_a_run_is_dead(milepost: Command, recorded: str) -> None:
+    """What it left running reads interrupted, as everywhere."""
+    assert ["score  interrupted: threshold 0.75 → 0.8"] == [
+        line for line in milepost("why", recorded).stdout.splitlines() if line.startswith("score")
+    ]
+
+
 @pytest.mark.parametrize("columns", ["40", "60", "80"])
 def test_ls_fits_a_narrow_window(milepost: Command, recorded: str, columns: str) -> None:
     """Columns are dropped, nothing wraps."""

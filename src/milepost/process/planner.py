@@ -253,5 +253,8 @@ class Planner:
         return list(parts.values())
 
     def _last_seconds(self, name: str) -> float | None:
+        """How long it took last time; where items were reused then, as long as all would have taken."""
         last = self._store.get(StageRow, process=self._process.name, stage=name, state=StageState.COMPLETED)
-        return last.seconds if last else None
+        if last is None or last.seconds is None or not last.items_done:
+            return last.seconds if last else None
+        return last.seconds * (last.items_done + last.items_reused) / last.items_done

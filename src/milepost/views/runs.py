@@ -120,6 +120,11 @@ def run_detail(store: Store, run: RunRow, lock_folder: Path, *, now: float, exac
     )
 
 
+def seen_run(store: Store, run: RunRow, lock_folder: Path, *, now: float) -> Seen:
+    """What one run really is."""
+    return look(run, _newest(store.rows(SessionRow, run=run.id)), lock_folder, now)
+
+
 def _lines(store: Store, runs: Sequence[RunRow], lock_folder: Path, now: float) -> list[RunLine]:
     ids = [run.id for run in runs]
     rows = by_run(store.rows(StageRow, run=ids)) if ids else {}

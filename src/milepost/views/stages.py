@@ -82,7 +82,7 @@ def stage_view(
     reused = row.state is StageState.REUSED
     return StageView(
         stage=row.stage,
-        state=_state(row.state, run_state),
+        state=state_as_seen(row.state, run_state),
         epoch=row.epoch,
         reason=row.reason,
         reused_from=names.get(row.reused_from or "", row.reused_from),
@@ -106,7 +106,8 @@ def stage_view(
     )
 
 
-def _state(state: StageState, run_state: RunState) -> StageState:
+def state_as_seen(state: StageState, run_state: RunState) -> StageState:
+    """What a stage that reads as running is when its run is over."""
     if state is not StageState.RUNNING or run_state.is_active:
         return state
     return StageState.CANCELLED if run_state is RunState.CANCELLED else StageState.INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from milepost.errors import InvalidDataError
+from milepost.kernel.alive import Seen
 from milepost.model.fingerprint.parts import Change, compare, diff_text, load_parts
 from milepost.model.folding import fold_stages
 from milepost.model.nearest import did_you_mean
@@ -10,7 +11,14 @@ from milepost.model.rows import PartsRow, RunRow, SourceRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.process.loops.program import LOOP
 from milepost.store.protocol import Store
+from milepost.views.stages import state_as_seen
 from milepost.views.view import View
+
+_ENDED_EARLY = {
+    RunState.FAILED: "failed",
+    RunState.CANCELLED: "was cancelled",
+    RunState.INTERRUPTED: "was interrupted",
+}
 
 
 class PartChange(View, frozen=True, kw_only=True):
@@ -34,24 +42,28 @@ class StageWhy(View, frozen=True, kw_only=True):
     changes: tuple[PartChange, ...] = ()
 
 
-def why_stages(store: Store, run: RunRow, stage: str | None = None) -> list[StageWhy]:
-    """The stages of a run, or the one that is named, each with what changed. Raises InvalidDataError for no such."""
+def why_stages(store: Store, run: RunRow, stage: str | None = None, *, seen: Seen | None = None) -> list[StageWhy]:
+    """The stages of a run, or the one that is named, each with what changed. Raises InvalidDataError for no such.
+
+    `seen`: what the run really is, as `look` finds it; without, what it says.
+    """
+    seen = seen or Seen(run.state, run.cause, run.ended)
     rows = fold_stages(store.rows(StageRow, run=run.id), RunState.INTERRUPTED)
     chosen = [row for row in rows if stage is None or row.stage == stage]
     if stage is not None and not chosen:
         raise InvalidDataError(
             f"run {run.name!r} has no stage {stage!r}.{did_you_mean(stage, [row.stage for row in rows])}"
         )
-    return [_why(store, run, row) for row in chosen]
+    return [_why(store, run, row, seen) for row in chosen]
 
 
-def _why(store: Store, run: RunRow, row: StageRow) -> StageWhy:
+def _why(store: Store, run: RunRow, row: StageRow, seen: Seen) -> StageWhy:
     before = _before(store, row) if row.key and row.state is not StageState.REUSED else None
     changes = _changes(store, before.key or "", row.key or "") if before else []
     return StageWhy(
         stage=row.stage,
-        state=row.state,
-        reason=row.reason or _unsaid(run, row),
+        state=state_as_seen(row.state, seen.state),
+        reason=row.reason or _unsaid(run, row, seen),
         key=row.key,
         reused_from=_name(store, row.reused_from),
         compared_with=_name(store, before.run) if before else None,
@@ -62,8 +74,10 @@ def _why(store: Store, run: RunRow, row: StageRow) -> StageWhy:
     )
 
 
-def _unsaid(run: RunRow, row: StageRow) -> str:
+def _unsaid(run: RunRow, row: StageRow, seen: Seen) -> str:
     """What is true of a stage of which no reason was recorded."""
+    if row.state is StageState.PENDING and seen.state in _ENDED_EARLY:
+        return f"the run {_ENDED_EARLY[seen.state]} before it came to this{f': {seen.cause}' if seen.cause else ''}"
     if row.state is StageState.PENDING:
         return "it has not begun"
     if run.decisions_hash not in ("", LOOP):
