@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from alert_places import Place
 from alert_servers import Hook, MailServer
 
 
@@ -27,3 +29,10 @@ def mail_server() -> Iterator[MailServer]:
     server = MailServer("canary-lovelace")
     yield server
     server.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.close()

@@ -50,17 +50,33 @@ def test_a_channel_is_tried_three_times(failures: int) -> None:
     way.close()
 
 
-def test_a_channel_that_stays_down_is_given_up_with_one_warning() -> None:
-    """Three tries a message, one warning until it works again, secrets masked."""
+def test_a_channel_that_stays_down_is_told_of_with_one_warning() -> None:
+    """Three tries, one warning until it works again, secrets masked."""
     register_secret("canary-4711")
     warnings: list[str] = []
     post = Post(name="post", failures=6, error="GET /canary-4711", sent=[], tries=[])
     way = courier(warnings)
     for number in ("1", "2", "3"):
         way.hand_over(notice(id=number), post)
-    assert way.wait(30)
+        assert way.wait(30)
     assert [(done.id, done.error is None) for done in way.delivered()] == [("1", False), ("2", False), ("3", True)]
-    assert warnings == ["alert channel 'post' is down, given up after 3 tries: GET /***"]
+    assert warnings == ["alert channel 'post' is down after 3 tries, and is tried again later: GET /***"]
+    way.close()
+
+
+def test_what_comes_behind_a_message_that_was_not_taken_is_handed_back() -> None:
+    """A hundred messages for a channel that is down cost three tries, not 300; they can be handed over anew."""
+    gate = threading.Event()
+    post, way = Post(name="post", failures=3, gate=gate, sent=[], tries=[]), courier([])
+    for number in range(100):
+        assert way.hand_over(notice(id=str(number)), post)
+    gate.set()
+    assert way.wait(30)
+    assert [done.id for done in way.delivered()] == ["0"]
+    assert post.tries == ["0", "0", "0"]
+    assert way.hand_over(notice(id="99"), post)
+    assert way.wait(30)
+    assert [(done.id, done.error) for done in way.delivered()] == [("99", None)]
     way.close()
 
 

@@ -2,120 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from alert_places import Place, look, rules
 from alert_servers import CERTIFICATE, Hook
 
 from milepost.alerts import AlertSettings, Watcher, read_settings
-from milepost.alerts.channels import Channel
 from milepost.alerts.conditions import HealthNow
-from milepost.alerts.courier import Courier
 from milepost.errors import AlertSettingsError, StoreFull
-from milepost.kernel.lock import try_acquire
-from milepost.kernel.sessions import new_session
 from milepost.kernel.workspace import Workspace
-from milepost.model.rows import EventRow, Row, RunRow, SessionRow, StageRow, StepRow
-from milepost.model.status import ProcessingStatus, RunState, StageState
+from milepost.model.rows import EventRow, RunRow, SessionRow
+from milepost.model.status import ProcessingStatus, RunState
 from milepost.store.memory import MemoryStore
-from milepost.testing import FakeClock, memory_workspace
 
 Watching = Callable[..., Watcher]
-
-
-class Post(Channel, frozen=True, kw_only=True, tag="post"):
-    """Keeps what it is sent."""
-
-    sent: list[Any] = []
-
-    def send(self, notice: Any) -> None:
-        self.sent.append(notice)
-
-
-class Place:
-    """A workspace in memory with runs as their sessions would have left them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.workspace = memory_workspace(folder)
-        self.clock = FakeClock()
-        self.warnings: list[str] = []
-        self.post = Post(name="post", sent=[])
-        self._locks: dict[str, Any] = {}
-
-    @property
-    def store(self) -> Any:
-        return self.workspace.store
-
-    def write(self, *rows: Row) -> None:
-        self.store.write(rows)
-
-    def run(self, name: str, *, alive: bool = True, process: str = "sales", hash_: str | None = None) -> RunRow:
-        """A run at work, by a session of this test; `alive`: it holds its lock."""
-        now = self.clock.now()
-        run = RunRow(id=f"id-{name}", name=name, process=process, decisions_hash=hash_ or name, created=now)
-        session = msgspec.structs.replace(new_session(self.clock), run=run.id, epoch=1)
-        self.write(run, session)
-        if alive:
-            self._locks[name] = try_acquire(self.workspace.lock_path(run.id))
-        return run
-
-    def beat(self, run: RunRow) -> None:
-        session = self.store.get(SessionRow, run=run.id)
-        self.write(msgspec.structs.replace(session, beat=self.clock.now()))
-
-    def kill(self, run: RunRow) -> None:
-        self._locks.pop(run.name).release()
-
-    def resume(self, run: RunRow) -> None:
-        session = msgspec.structs.replace(new_session(self.clock), run=run.id, epoch=run.epoch + 1)
-        self._locks[run.name] = try_acquire(self.workspace.lock_path(run.id))
-        self.write(msgspec.structs.replace(run, epoch=run.epoch + 1), session)
-
-    def stage(self, run: RunRow, name: str = "score", **fields: Any) -> None:
-        given = {"epoch": 1, "process": run.process, "state": StageState.RUNNING, "started": self.clock.now(), **fields}
-        self.write(StageRow(run=run.id, stage=name, **given))
-
-    def steps(self, run: RunRow, status: ProcessingStatus, count: int, begin: int = 0) -> None:
-        at = self.clock.now()
-        self.write(*[
-            StepRow(run=run.id, step="score", item=f"{status}-{begin + n}", status=status, at=at) for n in range(count)
-        ])  # fmt: skip
-
-    def watcher(self, settings: AlertSettings | None = None, **more: Any) -> Watcher:
-        courier = Courier(self.warnings.append, pauses=(0.0, 0.0))
-        given = settings or read_settings({})
-        told = AlertSettings(
-            rules=tuple(msgspec.structs.replace(rule, channels=("post",)) for rule in given.rules),
-            channels={"post": self.post},
-        )
-        return Watcher(
-            self.workspace, told, clock=self.clock, warn=self.warnings.append, courier=courier, **more
-        )  # fmt: skip
-
-    def kinds(self) -> list[str]:
-        return [row.kind for row in self.store.rows(EventRow, run="")]
-
-    def close(self) -> None:
-        for lock in self._locks.values():
-            lock.release()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
-    yield made
-    made.close()
-
-
-def rules(**given: dict[str, Any]) -> AlertSettings:
-    return read_settings({"rule": given})
-
-
-def look(watcher: Watcher) -> list[tuple[str, str, str]]:
-    return [(change.rule, change.subject, change.state.value) for change in watcher.look()]
 
 
 def test_a_dead_run_fires_once_and_is_resolved_when_it_goes_on(place: Place) -> None:
@@ -174,6 +78,40 @@ def test_a_run_that_ends_while_it_is_looked_at_is_not_taken_for_dead(
     monkeypatch.setattr(place.store, "rows", end_after_reading)
     assert look(watcher) == []
     watcher.close()
+
+
+def test_a_run_that_died_again_and_again_says_how_often(place: Place) -> None:
+    """Between two looks, and while it fires: the text counts the deaths in a row, and later ones are told as well."""
+    run, watcher = place.run("brisk-otter"), place.watcher()
+
+    def die_and_go_on(cause: str) -> None:
+        nonlocal run
+        place.kill(run)
+        session = place.store.get(SessionRow, run=run.id, epoch=run.epoch)
+        place.write(msgspec.structs.replace(session, end=RunState.INTERRUPTED, ended=place.clock.now(), cause=cause))
+        place.resume(run)
+        run = place.store.get(RunRow, id=run.id)
+
+    die_and_go_on("out of memory")
+    place.kill(run)
+    assert look(watcher) == [("interrupted", "brisk-otter", "firing")]
+    place.resume(run)
+    run = place.store.get(RunRow, id=run.id)
+    session = place.store.get(SessionRow, run=run.id, epoch=run.epoch - 1)
+    place.write(msgspec.structs.replace(session, end=RunState.INTERRUPTED, cause="killed"))
+    place.kill(run)
+    assert look(watcher) == []  # within the cool-down
+    place.clock.advance(301)
+    assert look(watcher) == [("interrupted", "brisk-otter", "firing")]
+    assert look(watcher) == []
+    watcher.close(30)
+    assert [told.text for told in place.post.sent] == [
+        "run brisk-otter of sales was interrupted 2 times in a row (out of memory; killed)",
+        "run brisk-otter of sales was interrupted 3 times in a row (out of memory; killed; killed)",
+    ]
+    again = place.watcher()
+    assert look(again) == []
+    again.close()
 
 
 def test_old_deaths_and_those_that_a_later_run_replaced_raise_no_alarm(place: Place) -> None:
@@ -383,25 +321,6 @@ def test_messages_for_a_channel_that_is_no_longer_there_are_let_go(place: Place)
     assert look(watcher) == [("interrupted", "brisk-otter", "firing")]
     watcher.close(30)
     assert [told.rule for told in place.post.sent] == ["interrupted"]
-
-
-def test_a_channel_that_is_down_blocks_nothing_and_the_alert_stays(place: Place) -> None:
-    """Three tries beside the watch, one warning, the reason on record; it fires on and its end is told as well."""
-    run = place.run("brisk-otter", alive=False)
-    settings = read_settings({
-        "channels": ["pager"], "channel": {"pager": {"kind": "command", "command": ["/nowhere/pager"]}}
-    })  # fmt: skip
-    courier = Courier(place.warnings.append, pauses=(0.0, 0.0))
-    watcher = Watcher(place.workspace, settings, clock=place.clock, warn=place.warnings.append, courier=courier)
-    assert look(watcher) == [("interrupted", "brisk-otter", "firing")]
-    place.resume(run)
-    assert look(watcher) == [("interrupted", "brisk-otter", "resolved")]
-    watcher.close(30)
-    sent = [row.json for row in place.store.rows(EventRow, run="", kind="alert_sent")]
-    assert len(sent) == 2
-    assert all("/nowhere/pager cannot be started" in told for told in sent)
-    assert len(place.warnings) == 1
-    assert "channel 'pager' is down, given up after 3 tries" in place.warnings[0]
 
 
 def test_from_a_dead_run_to_a_webhook(place: Place, hook: Hook) -> None:

@@ -174,6 +174,22 @@ def test_a_message_that_was_not_sent_when_the_watcher_was_killed_is_sent_by_the_
     assert [document["state"] for document in called(folder)] == ["firing"]
 
 
+def test_a_message_that_a_channel_did_not_take_is_sent_when_the_channel_is_mended(
+    folder: Path, shell: Callable[..., Shell], begun: Callable[..., Shell], milepost: Command
+) -> None:
+    """It waits in the ledger, through the death of its watcher, and is told once."""
+    (folder / "alerts.toml").write_text(RULES.replace("cat >>", "test -e mended && cat >>"))
+    begun().end(signal.SIGKILL)
+    watcher = shell("watch", "--rules", "alerts.toml", "--interval", "0.1")
+    watcher.await_text("alert channel 'pager' is down after 3 tries, and is tried again later: sh ended with exit code 1")
+    watcher.end(signal.SIGKILL)
+    assert not called(folder)
+    (folder / "mended").touch()
+    for _ in range(2):
+        assert milepost("watch", "--once", "--rules", "alerts.toml").returncode == 10
+    assert [document["state"] for document in called(folder)] == ["firing"]
+
+
 def test_once_tells_what_fires_by_its_exit_code(milepost: Command, recorded: str) -> None:
     """10 when an alert fires, 0 when none does; as JSON one document with what changed and what fires."""
     fires = milepost("watch", "--once")

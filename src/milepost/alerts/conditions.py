@@ -14,6 +14,7 @@ from milepost.model.text import duration
 
 WORKSPACE = "workspace"  # the subject of rules about all of it
 LEVELS = {"healthy": 0, "warning": 1, "unknown": 1, "critical": 2}  # what is not known is no good sign
+MOST_CAUSES = 3
 TROUBLED = (ProcessingStatus.ERROR, ProcessingStatus.FAILED)
 
 Holding = Collection[str]  # the subjects whose alerts are open already
@@ -64,7 +65,7 @@ class Observer:
                 continue
             is_known = seen.run.name in holding or scene.now - seen.last_sign <= rule.newest_seconds
             if is_known and scene.is_newest(seen.run):
-                yield _about(seen, f"was interrupted ({seen.seen.cause or 'no cause known'})")
+                yield _interruption(seen)
 
     def _failed(self, rule: kinds.Failed, scene: Scene, holding: Holding) -> Iterator[Finding]:
         for seen in _of_process(scene.failed, rule):
@@ -153,6 +154,15 @@ class Observer:
 
 def _of_process(runs: Sequence[RunSeen], rule: kinds.OfRuns) -> Iterator[RunSeen]:
     return (seen for seen in runs if rule.process in (None, seen.run.process))
+
+
+def _interruption(seen: RunSeen) -> Finding:
+    """That it is dead; and of one that went on and died again, how often in a row, and why the last times."""
+    causes = [*seen.earlier_deaths, seen.seen.cause or "no cause known"]
+    named = "; ".join(causes[-MOST_CAUSES:])
+    times = "" if len(causes) == 1 else f" {len(causes):,} times in a row"
+    finding = _about(seen, f"was interrupted{times} ({'…; ' if len(causes) > MOST_CAUSES else ''}{named})")
+    return Finding(finding.subject, finding.text, len(causes))
 
 
 def _about(seen: RunSeen, what: str, stage: str | None = None) -> Finding:

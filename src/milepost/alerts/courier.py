@@ -1,7 +1,11 @@
-"""Messages on their way: a thread for each channel, three tries with growing pauses; nobody waits for it."""
+"""Messages on their way: a thread for each channel, three tries with growing pauses; nobody waits for it.
+
+What comes after a message that was not taken is handed back untried: the channel is down, and its watcher tries again.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -16,7 +20,7 @@ PAUSES = (1.0, 4.0)  # seconds before the second and the third try
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """What became of a notice on one channel; `error` is why it was given up."""
+    """What became of a notice on one channel; `error` is why it was not taken."""
 
     id: str
     channel: str
@@ -38,17 +42,18 @@ class Courier:
         self._underway = 0
         self._given: set[tuple[str, str]] = set()  # until it was collected what became of them
 
-    def hand_over(self, notice: Notice, channel: Channel) -> None:
-        """Send a notice as soon as its channel is free; one that is under way already is not sent twice."""
+    def hand_over(self, notice: Notice, channel: Channel) -> bool:
+        """Send a notice as soon as its channel is free; False for one that is under way already."""
         with self._lock:
             if (notice.id, channel.name) in self._given:
-                return
+                return False
             self._given.add((notice.id, channel.name))
             self._underway += 1
         self._lane(channel).put(notice)
+        return True
 
     def delivered(self) -> list[Delivered]:
-        """What was sent or given up since the last time."""
+        """What was sent, or was not taken, since the last time."""
         found = []
         while not self._done.empty():
             found.append(self._done.get())
@@ -86,8 +91,10 @@ class Courier:
             error, is_settled = self._deliver(channel, notice)
             if is_settled:
                 self._done.put(Delivered(notice.id, channel.name, error))
+            rest = _emptied(lane) if error is not None else []
             with self._lock:
-                self._underway -= 1
+                self._given -= {(one.id, channel.name) for one in rest}
+                self._underway -= 1 + len(rest)
                 self._lock.notify_all()
 
     def _deliver(self, channel: Channel, notice: Notice) -> tuple[str | None, bool]:
@@ -109,7 +116,20 @@ class Courier:
         if channel.name not in self._down:
             self._down.add(channel.name)
             tries = len(self._pauses) + 1
-            self._warn(f"alert channel {channel.name!r} is down, given up after {tries} tries: {error}")
+            self._warn(f"alert channel {channel.name!r} is down after {tries} tries, and is tried again later: {error}")
+
+
+def _emptied(lane: queue.SimpleQueue[Notice | None]) -> list[Notice]:
+    """What waits behind a message that was not taken."""
+    found: list[Notice] = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            notice = lane.get_nowait()
+            if notice is None:
+                lane.put(None)  # the end: nothing is handed over any more
+                break
+            found.append(notice)
+    return found
 
 
 def _try(channel: Channel, notice: Notice) -> str | None:

@@ -22,6 +22,7 @@ class RunSeen(msgspec.Struct, frozen=True):
     run: RunRow
     session: SessionRow | None
     seen: Seen
+    earlier_deaths: tuple[str, ...] = ()  # of the sessions right before, the latest last: why each was interrupted
 
     @property
     def last_sign(self) -> float:
@@ -75,23 +76,34 @@ class Scene:
         return sum(working_seconds(row, seen.seen, self.now, is_last=row.epoch == seen.run.epoch) for row in rows)
 
     def _seen(self, runs: list[RunRow]) -> list[RunSeen]:
-        newest: dict[str, SessionRow] = {}
+        sessions: dict[str, list[SessionRow]] = {}
         ids = [run.id for run in runs]
         for start in range(0, len(ids), 500):
             for row in self.store.rows(SessionRow, run=ids[start : start + 500]):
-                if row.run not in newest or row.epoch > newest[row.run].epoch:
-                    newest[row.run] = row
-        return [self._certain(run, newest.get(run.id)) for run in runs]
+                sessions.setdefault(row.run, []).append(row)
+        return [self._certain(run, sorted(sessions.get(run.id, ()), key=lambda row: row.epoch)) for run in runs]
 
-    def _certain(self, run: RunRow, session: SessionRow | None) -> RunSeen:
+    def _certain(self, run: RunRow, sessions: list[SessionRow]) -> RunSeen:
         """A run as it is. One that ends while it is looked at has said so before it lets go of its lock: its row is
         read again when it seems dead.
         """
         while True:
-            seen = look(run, session, self._lock_folder, self.now)
+            newest = sessions[-1] if sessions else None
+            seen = look(run, newest, self._lock_folder, self.now)
             if seen.state is not RunState.INTERRUPTED:
-                return RunSeen(run, session, seen)
+                return RunSeen(run, newest, seen)
             again = self.store.get(RunRow, id=run.id) or run
             if again == run:
-                return RunSeen(run, session, seen)
-            run, session = again, self.store.get(SessionRow, run=again.id, epoch=again.epoch)
+                return RunSeen(run, newest, seen, _deaths(sessions[:-1]))
+            run = again
+            sessions = sorted(self.store.rows(SessionRow, run=run.id), key=lambda row: row.epoch)
+
+
+def _deaths(sessions: list[SessionRow]) -> tuple[str, ...]:
+    """Why each of the last sessions was interrupted, back to one that was not."""
+    found: list[str] = []
+    for session in reversed(sessions):
+        if session.end is not RunState.INTERRUPTED:
+            break
+        found.append(session.cause or "no cause known")
+    return tuple(found[::-1])

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 from milepost.alerts.conditions import HealthNow, Observer
 from milepost.alerts.courier import Courier
-from milepost.alerts.journal import Journal, Outgoing
+from milepost.alerts.folding import Outgoing
+from milepost.alerts.journal import Journal
 from milepost.alerts.notice import Notice, clean, notice_of
 from milepost.alerts.rules import Health, Rule
 from milepost.alerts.scene import Scene
 from milepost.alerts.settings import AlertSettings
+from milepost.alerts.waiting import SUPERSEDED, TOO_OLD, by_channel, is_due, superseded, too_old
 from milepost.errors import AlertSettingsError, MilepostError
 from milepost.kernel.clock import SYSTEM, Clock
 from milepost.kernel.lock import RunLock, try_acquire
@@ -68,6 +71,7 @@ class Watcher:
         self._courier = courier or Courier(warn)
         self._lock: RunLock | None = None
         self._has_looked = False
+        self._tried: set[str] = set()  # channels that this watcher found down
 
     @property
     def is_owner(self) -> bool:
@@ -101,7 +105,12 @@ class Watcher:
 
     def close(self, wait_seconds: float = 0.0) -> None:
         """Give messages under way so long, record what became of them, and let another watcher take over."""
-        self._courier.close(wait_seconds)
+        deadline = time.monotonic() + wait_seconds
+        while self.is_owner and self._courier.wait(max(deadline - time.monotonic(), 0.0)):
+            self._settle()
+            if time.monotonic() >= deadline or not self._send():  # what waited for a channel that works again
+                break
+        self._courier.close()
         if self.is_owner:
             self._settle()
         if self._lock is not None:
@@ -135,15 +144,37 @@ class Watcher:
             self._warn(f"rule {rule.name!r} could not be looked at: {type(error).__name__}: {error}")
             return None
 
-    def _send(self) -> None:
-        for outgoing in self._journal.outgoing():
-            notice = self._notice(outgoing)
-            for name in outgoing.channels:
-                channel = self._settings.channels.get(name)
-                if channel is None:
-                    self._journal.sent(outgoing.id, name, "this channel is no longer there", self._clock.now())
-                else:
-                    self._courier.hand_over(notice, channel)
+    def _send(self) -> int:
+        """Hand over what waits for a channel that works or is to be tried again; how many messages that were."""
+        now = self._clock.now()
+        count = 0
+        for name, waiting in by_channel(self._journal.outgoing()).items():
+            channel = self._settings.channels.get(name)
+            if channel is None:
+                self._let_go(waiting, name, "this channel is no longer there")
+                continue
+            for outgoing in self._wanted(waiting, name, now):
+                count += self._courier.hand_over(self._notice(outgoing), channel)
+        return count
+
+    def _wanted(self, waiting: Sequence[Outgoing], channel: str, now: float) -> Sequence[Outgoing]:
+        """What to hand over to this channel; where it is down, what nobody needs any more is let go."""
+        waiting = self._let_go(too_old(waiting, now), channel, TOO_OLD, of=waiting)
+        down = self._journal.down(channel)
+        if down is None:
+            return waiting
+        waiting = self._let_go(superseded(waiting), channel, SUPERSEDED, of=waiting)
+        is_first = channel not in self._tried  # somebody may have mended it, and started this watcher to see
+        self._tried.add(channel)
+        return waiting[:1] if is_first or is_due(down, now) else ()
+
+    def _let_go(
+        self, those: Sequence[Outgoing], channel: str, why: str, *, of: Sequence[Outgoing] = ()
+    ) -> Sequence[Outgoing]:
+        """Keep that these are not delivered for good; the rest."""
+        for outgoing in those:
+            self._journal.sent(outgoing.id, channel, why, self._clock.now())
+        return [outgoing for outgoing in of if outgoing not in those] if those else of
 
     def _notice(self, outgoing: Outgoing) -> Notice:
         rule = next((rule for rule in self._settings.rules if rule.name == outgoing.message.rule), None)
@@ -153,7 +184,11 @@ class Watcher:
 
     def _settle(self) -> None:
         for done in self._courier.delivered():
-            self._journal.sent(done.id, done.channel, done.error, self._clock.now())
+            if done.error is None:
+                self._journal.sent(done.id, done.channel, None, self._clock.now())
+            else:
+                self._journal.undelivered(done.id, done.channel, done.error, self._clock.now())
+                self._tried.add(done.channel)
 
     def _warn(self, text: str) -> None:
         text = clean(text, LONGEST_TEXT)
@@ -163,4 +198,4 @@ class Watcher:
 
 
 def _cleaned(finding: Finding) -> Finding:
-    return Finding(clean(finding.subject, LONGEST_TEXT), clean(finding.text, LONGEST_TEXT))
+    return Finding(clean(finding.subject, LONGEST_TEXT), clean(finding.text, LONGEST_TEXT), finding.times)

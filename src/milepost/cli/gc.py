@@ -54,10 +54,13 @@ def _kept(found: Collected, *, asked_to_forget: bool) -> str:
 
 
 def _removed(found: Collected) -> list[str]:
-    if not found.objects and not found.runs:
+    if not found.objects and not found.runs and not found.alerts:
         return ["nothing to collect" if found.alive else "nothing to collect: every object is reached by a run"]
     verb = "removed" if found.deleted else "would remove"
     lines = [f"{verb} {counted(found.objects, 'object')}, {size(found.size_bytes)}"]
     if found.runs:
         lines.append(f"{'forgot' if found.deleted else 'would forget'} {listed([safe(name) for name in found.runs])}")
+    if found.alerts:
+        old = counted(found.alerts, "old event")
+        lines.append(f"{'forgot' if found.deleted else 'would forget'} {old} of alerts; those that are open stay so")
     return lines if found.deleted else [*lines, "to do it: milepost gc --delete"]

@@ -6,9 +6,10 @@
                  └→ withdrawn       it went away before it had lasted long enough
 
 One alert is one (rule, subject). It fires when its condition has held for `for_seconds` and it did not fire within
-`cooldown_seconds`. Firing and resolving are told in messages, of which a rule sends at most `most_per_hour`: what does
-not fit is summed up in the last of them, or waits, in order, for the hour to pass. Times are UTC epoch seconds, which
-may jump: only how far apart two of them are counts.
+`cooldown_seconds`; again while it fires, when its condition ended and came back between two looks. Firing and resolving
+are told in messages, of which a rule sends at most `most_per_hour`: what does not fit is summed up in the last of them,
+or waits, in order, for the hour to pass. Times are UTC epoch seconds, which may jump: only how far apart two of them
+are counts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from enum import StrEnum
 import msgspec
 
 HOUR_SECONDS = 3600.0
+COOLED_SECONDS = 86_400.0
 
 
 class AlertState(StrEnum):
@@ -54,6 +56,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     subject: str
     text: str
+    times: int = 1  # how often it came to hold, of which nothing was seen in between
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +67,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     state: AlertState
     at: float
     text: str
+    times: int = 1
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +86,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     text: str
     fired: float | None = None
+    times: int = 1
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a book has to know to go on."""
+
+    standings: dict[str, Standing]
+    untold: tuple[Change, ...]
+    told: tuple[float, ...]
 
 
 class Book:
@@ -95,11 +108,20 @@ class Book:
         (<AlertState.FIRING: 'firing'>, [True])
     """
 
-    def __init__(self, rule: str) -> None:
+    def __init__(self, rule: str, page: Page | None = None) -> None:
         self.rule = rule
-        self.standings: dict[str, Standing] = {}
-        self._untold: deque[Change] = deque()
-        self._told: deque[float] = deque()
+        self.standings: dict[str, Standing] = {} if page is None else dict(page.standings)
+        self._untold: deque[Change] = deque(() if page is None else page.untold)
+        self._told: deque[float] = deque(() if page is None else page.told)
+
+    def page(self, now: float) -> Page:
+        """What counts from now on: of alerts that are over, those that fired within a day, for their cool-down."""
+        kept = {
+            subject: standing
+            for subject, standing in self.standings.items()
+            if standing.state.is_open or (standing.fired is not None and abs(now - standing.fired) < COOLED_SECONDS)
+        }
+        return Page(standings=kept, untold=tuple(self._untold), told=tuple(self._told))
 
     def open(self, *states: AlertState) -> dict[str, Standing]:
         """The alerts whose condition holds, by subject; of these states, if any are given."""
@@ -111,7 +133,9 @@ class Book:
         before = self.standings.get(change.subject)
         earlier = None if before is None else before.fired
         fired = change.at if change.state is AlertState.FIRING else earlier
-        self.standings[change.subject] = Standing(state=change.state, since=change.at, text=change.text, fired=fired)
+        self.standings[change.subject] = Standing(
+            state=change.state, since=change.at, text=change.text, fired=fired, times=change.times
+        )
         if change.state.is_told:
             self._untold.append(change)
 
@@ -145,20 +169,26 @@ class Book:
     def _next(self, policy: Policy, finding: Finding, now: float) -> Change | None:
         standing = self.standings.get(finding.subject)
         if standing is not None and standing.state is AlertState.FIRING:
-            return None
+            return self._again(policy, standing, finding, now)
         is_pending = standing is not None and standing.state is AlertState.PENDING
         since = standing.since if standing is not None and is_pending else now
         if abs(now - since) >= policy.for_seconds and not _is_cooling(standing, policy, now):
-            return self._change(finding.subject, AlertState.FIRING, now, finding.text)
-        return None if is_pending else self._change(finding.subject, AlertState.PENDING, now, finding.text)
+            return self._change(finding, AlertState.FIRING, now)
+        return None if is_pending else self._change(finding, AlertState.PENDING, now)
+
+    def _again(self, policy: Policy, standing: Standing, finding: Finding, now: float) -> Change | None:
+        """One that fires does so once more when it went away and came back unseen."""
+        is_news = finding.times > standing.times and not _is_cooling(standing, policy, now)
+        return self._change(finding, AlertState.FIRING, now) if is_news else None
 
     def _end(self, subject: str, now: float) -> Change:
         standing = self.standings[subject]
         was_firing = standing.state is AlertState.FIRING
-        return self._change(subject, AlertState.RESOLVED if was_firing else AlertState.WITHDRAWN, now, standing.text)
+        found = Finding(subject, standing.text, standing.times)
+        return self._change(found, AlertState.RESOLVED if was_firing else AlertState.WITHDRAWN, now)
 
-    def _change(self, subject: str, state: AlertState, now: float, text: str) -> Change:
-        return Change(rule=self.rule, subject=subject, state=state, at=now, text=text)
+    def _change(self, found: Finding, state: AlertState, now: float) -> Change:
+        return Change(rule=self.rule, subject=found.subject, state=state, at=now, text=found.text, times=found.times)
 
 
 def _is_cooling(standing: Standing | None, policy: Policy, now: float) -> bool:

@@ -37,13 +37,16 @@ SILENT_SECONDS = 86_400.0  # a session on another host that fell silent less lon
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
-    """What was, or would be, removed. `alive`: runs that may be working now, for whose sake more was kept."""
+    """What was, or would be, removed. `alive`: runs that may be working now, for whose sake more was kept; `alerts`:
+    old events of alerts.
+    """
 
     deleted: bool
     objects: int
     size_bytes: int
     runs: tuple[str, ...]
     alive: tuple[str, ...] = ()
+    alerts: int = 0
 
 
 def collect(
@@ -51,9 +54,13 @@ def collect(
 ) -> Collected:
     """Remove the objects that no row reaches, and with `older_than_seconds` forget runs that ended so long ago.
 
-    Objects younger than `grace_seconds` stay. Without `delete` nothing is changed and what would go is counted.
+    Objects younger than `grace_seconds` stay; old events of alerts go. Without `delete` nothing is changed and what
+    would go is counted.
     """
+    from milepost.alerts.forgetting import forget_alerts
+
     store = workspace.store
+    alerts = forget_alerts(workspace, now=now, delete=delete)
     living = living_sessions(workspace, now)
     runs = [] if older_than_seconds is None or living else finished_before(store, now - older_than_seconds)
     shown = runs_of_scenarios(workspace, now) if runs else set()
@@ -61,7 +68,8 @@ def collect(
     if delete:
         forget(store, runs)
     if runs and (begun := living_sessions(workspace, now)):  # they may have found results just before they went
-        return Collected(deleted=delete, objects=0, size_bytes=0, runs=_names(runs), alive=_alive(store, begun))
+        alive = _alive(store, begun)
+        return Collected(deleted=delete, objects=0, size_bytes=0, runs=_names(runs), alive=alive, alerts=alerts)
     keep = set(store.addresses()) if delete or not runs else _kept_without(store, runs)
     keep |= _stored_data(store, without=runs)
     youngest = min([now - grace_seconds, *(session.started for session in living)])
@@ -72,6 +80,7 @@ def collect(
         size_bytes=swept.size_bytes,
         runs=_names(runs),
         alive=_alive(store, living),
+        alerts=alerts,
     )
 
 
