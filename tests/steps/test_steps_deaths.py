@@ -190,9 +190,10 @@ def test_any_name_of_a_document_can_die(tmp_path, names):
     from milepost.kernel.at_hand import AtHand, Entry, taken_over
 
     notes = AtHand(tmp_path / "notes")
+    notes.users = 1
     slots = [notes.begin(Entry("", "ocr", names, 1.5, True)), notes.begin(Entry("", "ocr", "plain", 2.5, True))]
     assert slots[1]
-    notes.close()
+    notes._lock.release()
     (left,) = taken_over(tmp_path / "notes")
     assert [entry.item for entry in left.entries] == [names, "plain"][slots[0] == 0 :]
 
@@ -213,6 +214,29 @@ def test_notes_that_are_damaged_disturb_nobody(tmp_path):
     manager = ProcessingStepManager(path)
     assert told(manager, "a") == [("running", 1, None)]
     assert told(manager, "b") == [("running", 1, None), ("error", 1, DIED)]
+
+
+def test_a_manager_that_is_closed_inside_of_a_block(tmp_path):
+    """It is opened again where it is used; the block goes on and ends, and nobody died."""
+    path = tmp_path / "steps.db"
+    manager = ProcessingStepManager(path)
+    with manager.step("doc1", "ocr"):
+        manager.close()
+        assert manager.latest_status("doc1", "ocr") == "running"
+        manager.close()
+        assert ProcessingStepManager(path).latest_status("doc1", "ocr") == "running"
+    assert told(manager, "doc1") == [("running", 1, None), ("success", 1, None)]
+    manager.close()
+    assert os.listdir(path.with_name("steps.db-open")) == []
+
+
+def test_many_ledgers_leave_no_descriptors(tmp_path):
+    """Each is closed with its manager."""
+    before = len(os.listdir("/dev/fd"))
+    for n in range(50):
+        with ProcessingStepManager(tmp_path / f"{n}.db") as manager, manager.step("doc1", "ocr"):
+            pass
+    assert len(os.listdir("/dev/fd")) <= before + 4
 
 
 def test_a_document_that_kills_three_workers_is_set_aside(tmp_path):

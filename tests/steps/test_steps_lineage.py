@@ -110,3 +110,66 @@ def test_a_keeper_that_fails(keeper, monkeypatch):
         ProcessingStepManager(keeper).add_step("doc", "ocr", "success")
     assert isinstance(caught.value, StoreError)
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def _keeper(gives):
+    class Junkyard:
+        def get_lineage(self, document):
+            return gives
+
+        def save_lineage(self, document, lineage):
+            raise AssertionError("nothing is saved over what was not understood")
+
+        def get_all_lineage(self):
+            return {"doc": gives}
+
+    return Junkyard()
+
+
+@pytest.mark.parametrize(
+    "gives",
+    [
+        5,
+        "text",
+        [],
+        frozenset(),
+        {"processing_steps": 5},
+        {"processing_steps": "text"},
+        {"processing_steps": [5]},
+        {"processing_steps": [{}]},
+        {"processing_steps": [{"step_name": "s", "status": "weird"}]},
+        {"processing_steps": [{"step_name": "s", "status": "success", "metadata": {"attempt": "x"}}]},
+        {"processing_steps": [{"step_name": "s", "status": "success", "metadata": 5}]},
+        {"processing_steps": [{"step_name": "s", "status": "success", "timestamp": "junk"}]},
+    ],
+    ids=repr,
+)
+def test_what_is_no_lineage_is_said_and_never_overwritten(gives):
+    """StoreError with who gave it, and of which document, for whatever is asked of it."""
+    manager = ProcessingStepManager(_keeper(gives))
+    for call in (
+        lambda: manager.get_steps("doc"),
+        lambda: manager.latest_status("doc", "ocr"),
+        lambda: manager.add_step("doc", "ocr", "success"),
+        lambda: list(manager.iter_steps()),
+    ):
+        with pytest.raises(StoreError, match="Junkyard.get_(all_)?lineage gave what is no lineage of 'doc'"):
+            call()
+
+
+@pytest.mark.parametrize("gives", [5, "text", [{"steps": []}]])
+def test_all_lineages_that_are_none(gives):
+    """The same of `get_all_lineage`."""
+
+    class Keeper:
+        def get_lineage(self, document):
+            return None
+
+        def save_lineage(self, document, lineage):
+            return None
+
+        def get_all_lineage(self):
+            return gives
+
+    with pytest.raises(StoreError, match="Keeper.get_all_lineage gave"):
+        list(ProcessingStepManager(Keeper()).iter_steps())

@@ -60,15 +60,20 @@ def folder_beside(ledger: Path) -> Path:
     return ledger.with_name(ledger.name + "-open")
 
 
+Attempt = tuple[str, str, str, int]  # run, step, item, number
+
+
 class AtHand:
-    """The notes of this process beside one ledger. Safe from several threads; not for use after a fork.
+    """The notes of this process beside one ledger; see `notes_in`. Safe from several threads, not for use after a fork.
 
     Nothing is made before the first note. What cannot be written costs one warning.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.users = 0
         self._folder = folder
         self._guard = threading.Lock()
+        self._slot_of: dict[Attempt, int] = {}
         self._free: list[int] = []
         self._bound: set[int] = set()
         self._slots = 1  # the first is the session's
@@ -96,28 +101,51 @@ class AtHand:
         self._put(slot, text)
         return slot
 
-    def end(self, slot: int) -> None:
+    def keep(self, slot: int, attempt: Attempt | None) -> None:
+        """What was noted there has become this attempt, or nothing."""
+        if slot and attempt is None:
+            self._end(slot)
+        elif slot and attempt is not None:
+            self._slot_of[attempt] = slot
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether something is at hand that ends with this process."""
+        return bool(self._bound)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is at hand that `end` could end."""
+        return not self._slot_of
+
+    def end(self, attempt: Attempt) -> None:
         """The attempt is over, or nobody's fault any more."""
-        if not slot:
-            return
+        slot = self._slot_of.pop(attempt, 0)
+        if slot:
+            self._end(slot)
+
+    def close(self) -> None:
+        """One user less. The last one leaves noted what is bound to this process; all else others may end."""
+        self.users -= 1
+        with self._guard:
+            if self.users > 0 or self._descriptor < 0:
+                return
+            if self._bound:
+                for slot in set(range(1, self._slots)) - self._bound:
+                    self._put(slot, _EMPTY)
+                return
+            if self._tick is not None:
+                self._tick.stop()
+            if self._lock is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._lock.path)
+            self._forget()
+
+    def _end(self, slot: int) -> None:
         self._put(slot, _EMPTY)
         with self._guard:
             self._bound.discard(slot)
             self._free.append(slot)
-
-    def close(self) -> None:
-        """This process ends orderly: what is bound to it stays noted, for it ends here; all else may be handed on."""
-        with self._guard:
-            if self._descriptor < 0:
-                return
-            if self._tick is not None:
-                self._tick.stop()
-            if not self._bound:
-                self._remove()
-            else:
-                for slot in set(range(1, self._slots)) - self._bound:
-                    self._put(slot, _EMPTY)
-            self._forget()
 
     def _open(self) -> bool:
         path = self._folder / f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -152,11 +180,6 @@ class AtHand:
         said = error.strerror if isinstance(error, OSError) else error
         warn(f"milepost: if this process is killed, what it has at hand stays RUNNING ({self._folder}: {said})")
 
-    def _remove(self) -> None:
-        if self._lock is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._lock.path)
-
     def _forget(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         lock, self._lock = self._lock, None
@@ -167,16 +190,48 @@ class AtHand:
             lock.release()
 
 
+_notes: dict[tuple[int, Path], AtHand] = {}
+_opening = threading.Lock()
+
+
+def notes_in(folder: Path) -> AtHand:
+    """This process's notes in a folder, with one user more; each is to `close` them.
+
+    They outlive their users as long as a block is inside of which a ledger was closed.
+    """
+    which = (os.getpid(), folder)
+    with _opening:
+        notes = _notes.get(which)
+        if notes is None or (notes.users <= 0 and not notes.has_bound):
+            notes = _notes[which] = AtHand(folder)
+            for other in [
+                key for key, each in _notes.items() if each.users <= 0 and not each.has_bound and key != which
+            ]:
+                del _notes[other]
+        notes.users += 1
+        return notes
+
+
+def _after_fork_in_child() -> None:
+    global _opening
+    _opening = threading.Lock()
+    _notes.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 def _close_with_worker(notes: AtHand) -> None:
     """The children of `multiprocessing` end without what a program does at its end."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        util.Finalize(None, _close_if_there, (weakref.ref(notes),), exitpriority=0)
+        util.Finalize(None, _close_all, (weakref.ref(notes),), exitpriority=0)
 
 
-def _close_if_there(notes: weakref.ref[AtHand]) -> None:
+def _close_all(notes: weakref.ref[AtHand]) -> None:
     found = notes()
     if found is not None:
+        found.users = 1
         found.close()
 
 

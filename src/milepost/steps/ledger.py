@@ -10,7 +10,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from milepost.config import ProcessingConfig
 from milepost.errors import StoreError
-from milepost.kernel.at_hand import AtHand, Entry, folder_beside
+from milepost.kernel.at_hand import AtHand, folder_beside, notes_in
 from milepost.kernel.recorder import Recorder
 from milepost.kernel.ticker import TICKER
 from milepost.kernel.workspace import FOLDER, LEDGER, Workspace
@@ -79,33 +79,11 @@ class Ledger:
             self._begin()
         return self._recorder.record(*rows, fresh=fresh)
 
-    def note(self, entry: Entry) -> int:
-        """Note that this process is about to begin an attempt; the slot to keep, 0 where nothing is noted."""
-        if self.notes_folder is None:
-            return 0
+    def notes(self) -> AtHand | None:
+        """Where this process notes what it has at hand; None for a ledger that is no file."""
         if self._pid != os.getpid():
             self._begin()
-        if self._notes is None:
-            return 0
-        return self._notes.begin(entry)
-
-    def began(self, slot: int, row: StepRow | None) -> None:
-        """The attempt that was noted there has this row, or has come to nothing."""
-        if slot and self._notes is not None:
-            if row is None:
-                self._notes.end(slot)
-            else:
-                self._noted[row.run, row.step, row.item, row.attempt] = slot
-
-    @property
-    def has_noted(self) -> bool:
-        """Whether there is something that `ended` could end."""
-        return bool(self._noted)
-
-    def ended(self, run: str, step: str, item: str, attempt: int) -> None:
-        """This process has no hand in this attempt any more."""
-        if self._noted and self._pid == os.getpid() and self._notes is not None:
-            self._notes.end(self._noted.pop((run, step, item, attempt), 0))
+        return self._notes
 
     @property
     def needs_lineage(self) -> bool:
@@ -122,8 +100,7 @@ class Ledger:
         self._pid = os.getpid()
         store = cast(Store, self.store)
         self._recorder = Recorder(store, None, wait_seconds=self._wait_seconds, ticker=TICKER)
-        self._notes = None if self.notes_folder is None else AtHand(self.notes_folder)
-        self._noted: dict[tuple[str, str, str, int], int] = {}
+        self._notes = None if self.notes_folder is None else notes_in(self.notes_folder)
         weakref.finalize(self, _let_go, self._recorder, self._notes, self._close_store, self._pid)
 
 

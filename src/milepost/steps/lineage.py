@@ -19,6 +19,7 @@ from typing import Any, cast
 from milepost.errors import StoreError
 from milepost.model.rows import RunRow, StepRow
 from milepost.model.status import ProcessingStatus
+from milepost.steps.checking import shown
 from milepost.steps.moments import to_seconds
 from milepost.steps.reading import step_of
 from milepost.steps.step import ProcessingStep
@@ -28,6 +29,7 @@ from milepost.store.protocol import Durability, Fence, Standing
 CALLS = ("get_lineage", "save_lineage", "get_all_lineage")
 STEPS = ("processing_steps", "steps", "history")
 _CALLS_FOR_TWO = 2
+_NO_LINEAGE = (str, bytes, int, float, list, tuple, set, frozenset)
 
 
 def keeps_lineage(storage: object) -> bool:
@@ -100,24 +102,40 @@ class LineageStore:
         with self._lock:
             lineage = self._asked("get_lineage", row.item)
             lineage = {"doc_id": row.item} if lineage is None else lineage
-            steps = _steps(lineage)
             same = (row.step, row.run, row.attempt, row.status.phase)
-            if any((r.step, r.run, r.attempt, r.status.phase) == same for r in _rows(row.item, steps)):
+            there = self._rows("get_lineage", row.item, lineage)
+            if any((r.step, r.run, r.attempt, r.status.phase) == same for r in there):
                 return False
-            lineage = _with_steps(lineage, [*steps, step_of(row).to_dict()])
+            lineage = _with_steps(lineage, [*_steps(lineage), step_of(row).to_dict()])
             self._asked("save_lineage", *((row.item, lineage) if self._takes_two else (lineage,)))
             return True
 
     def _of(self, document: str) -> Iterator[StepRow]:
         lineage = self._asked("get_lineage", document)
-        return iter(()) if lineage is None else _rows(document, _steps(lineage))
+        return iter(()) if lineage is None else self._rows("get_lineage", document, lineage)
 
     def _all(self) -> Iterator[StepRow]:
-        every = self._asked("get_all_lineage") or {}
+        every = self._asked("get_all_lineage")
+        if every is None:
+            return
+        if isinstance(every, str | bytes) or not isinstance(every, Iterable):
+            raise self._junk("get_all_lineage", f"{shown(every)}, neither a dict by document nor lineages")
         pairs: Iterable[tuple[object, object]]
         pairs = every.items() if isinstance(every, Mapping) else ((_field(each, "doc_id"), each) for each in every)
         for document, lineage in pairs:
-            yield from _rows(str(document), _steps(lineage))
+            if document is None:
+                raise self._junk("get_all_lineage", f"a lineage without its doc_id: {shown(lineage)}")
+            yield from self._rows("get_all_lineage", str(document), lineage)
+
+    def _rows(self, call: str, document: str, lineage: object) -> Iterator[StepRow]:
+        try:
+            return iter(list(_rows(document, _steps(lineage))))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._junk(call, f"what is no lineage of {document!r:.80}: {error}") from error
+
+    def _junk(self, call: str, what: str) -> StoreError:
+        kind = type(self._keeper).__name__
+        return StoreError(f"{kind}.{call} gave {what}", storage=kind)
 
     def _asked(self, call: str, *arguments: object) -> Any:
         try:
@@ -143,8 +161,12 @@ def _field(lineage: object, name: str) -> object:
 
 
 def _steps(lineage: object) -> list[object]:
+    if isinstance(lineage, _NO_LINEAGE):
+        raise TypeError(f"{shown(lineage)}, neither a dict nor an object with {STEPS[0]}")
     for name in STEPS:
         found = _field(lineage, name)
+        if isinstance(found, str | bytes):
+            raise TypeError(f"its {name} are a text")
         if found is not None:
             return list(cast("Iterable[object]", found))
     return []

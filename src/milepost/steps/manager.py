@@ -21,7 +21,7 @@ from milepost.steps.drafts import Draft, Reported, draft, drafts, ending
 from milepost.steps.ledger import Ledger
 from milepost.steps.moments import span, to_seconds
 from milepost.steps.reading import ERRORS, Asked, error_of, place_of, recent, rows_of, step_of
-from milepost.steps.recording import announced, batches, record, record_batch
+from milepost.steps.recording import announced, batches, no_longer_at_hand, record, record_batch
 from milepost.steps.step import ProcessingStep, status_of
 from milepost.steps.under_way import StepUnderWay
 from milepost.steps.whereabouts import Whereabouts
@@ -144,7 +144,7 @@ class ProcessingStepManager:
 
         What the ledger cannot take now costs a warning, for this is said while something else is on its way out.
         """
-        self._ledger().ended(self._where.run_to_write(), step_name, doc_id, attempt)
+        no_longer_at_hand(self._ledger(), self._where.run_to_write(), step_name, doc_id, attempt)
         said = f"attempt {attempt} was interrupted: {reason}"
         try:
             self._add(draft(doc_id, step_name, ProcessingStatus.PENDING, error_message=said, attempt=attempt + 1))

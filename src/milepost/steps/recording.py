@@ -36,17 +36,26 @@ def record(ledger: Ledger, run: str, draft: Draft, starts: Starts, *, is_bound: 
     row = _committed(ledger, run, draft, start)
     attempt = draft.attempt if row is None else row.attempt
     if draft.status.is_terminal and attempt is not None:
-        ledger.ended(run, draft.step, draft.item, attempt)
+        no_longer_at_hand(ledger, run, draft.step, draft.item, attempt)
     return row
 
 
+def no_longer_at_hand(ledger: Ledger, run: str, step: str, item: str, attempt: int) -> None:
+    """This process has no hand in the attempt any more."""
+    notes = ledger.notes()
+    if notes is not None and not notes.is_empty:
+        notes.end((run, step, item, attempt))
+
+
 def _begun(ledger: Ledger, run: str, draft: Draft, starts: Starts, *, is_bound: bool) -> StepRow | None:
-    slot = 0 if draft.is_dated else ledger.note(Entry(run, draft.step, draft.item, draft.at, is_bound))
+    notes = None if draft.is_dated else ledger.notes()
+    slot = 0 if notes is None else notes.begin(Entry(run, draft.step, draft.item, draft.at, is_bound))
     row = None
     try:
         row = _committed(ledger, run, draft, None)
     finally:
-        ledger.began(slot, row)
+        if notes is not None:
+            notes.keep(slot, None if row is None else (run, draft.step, draft.item, row.attempt))
     if row is not None:
         starts.begin(run, draft.item, draft.step, Start(row.attempt, row.at, SYSTEM.monotonic(), draft.is_dated))
     return row
@@ -136,10 +145,9 @@ def record_batch(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> tuple[int
     for _ in range(_MOST_RACES):
         rows = _place_all(ledger, run, drafts)
         changed = ledger.record(*rows)
-        if ledger.has_noted:
-            for row in rows:
-                if row.status.is_terminal:
-                    ledger.ended(run, row.step, row.item, row.attempt)
+        for row in rows if (notes := ledger.notes()) is not None and not notes.is_empty else ():
+            if row.status.is_terminal:
+                no_longer_at_hand(ledger, run, row.step, row.item, row.attempt)
         count += changed
         if changed == len(rows):
             return count, kept + rows

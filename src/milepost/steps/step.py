@@ -110,6 +110,8 @@ class ProcessingStep(msgspec.Struct, frozen=True):
             >>> ProcessingStep.from_dict(step.to_dict()) == step
             True
         """
+        if not isinstance(data, Mapping):
+            raise TypeError(f"a step is read from a dict, not from {type(data).__name__}: {shown(data)}")
         for name in ("step_name", "status"):
             if name not in data:
                 raise ValueError(f"a step needs {name!r}: given were {', '.join(map(repr, data)) or 'no fields'}")
