@@ -239,6 +239,32 @@ def test_many_ledgers_leave_no_descriptors(tmp_path):
     assert len(os.listdir("/dev/fd")) <= before + 4
 
 
+def test_who_cannot_write_its_notes_is_not_dead(tmp_path):
+    """A disk that is full costs a note and one warning, not the lock; with room again notes are taken again."""
+    program = (
+        "import resource, sys, warnings\n"
+        "from pathlib import Path\n"
+        "from milepost.kernel.at_hand import *\n"
+        "folder = Path(sys.argv[1])\n"
+        "notes = notes_in(folder)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))\n"
+        "with warnings.catch_warnings(record=True) as told:\n"
+        "    warnings.simplefilter('always')\n"
+        "    slots = [notes.begin(Entry('', 'ocr', f'doc{n}', 1.5)) for n in range(4)]\n"
+        "assert slots == [1, 0, 0, 0], slots\n"
+        "assert len(told) == 1 and 'File too large' in str(told[0].message), told\n"
+        "assert not list(left_behind(folder)) and not list(taken_over(folder))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "assert notes.begin(Entry('', 'ocr', 'doc5', 1.5))\n"
+        "import os; os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "open")], check=True)
+    from milepost.kernel.at_hand import left_behind
+
+    (left,) = left_behind(tmp_path / "open")
+    assert [entry.item for entry in left.entries] == ["doc0", "doc5"]
+
+
 def test_a_document_that_kills_three_workers_is_set_aside(tmp_path):
     """The third death in a row is FAILED with the reason; a success in between begins the count anew."""
     path = tmp_path / "steps.db"

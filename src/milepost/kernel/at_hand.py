@@ -78,7 +78,7 @@ class AtHand:
         self._bound: set[int] = set()
         self._slots = 1  # the first is the session's
         self._descriptor = -1
-        self._is_broken = False
+        self._has_warned = False
         self._lock: RunLock | None = None
         self._tick: Tick | None = None
 
@@ -89,7 +89,7 @@ class AtHand:
         except UnicodeEncodeError:  # half a character in a name
             return 0
         with self._guard:
-            if self._is_broken or len(text) > SLOT_BYTES or (not self._free and self._slots > MOST_AT_HAND):
+            if len(text) > SLOT_BYTES or (not self._free and self._slots > MOST_AT_HAND):
                 return 0
             if self._descriptor < 0 and not self._open():
                 return 0
@@ -98,8 +98,10 @@ class AtHand:
                 self._slots += 1
             if entry.is_bound:
                 self._bound.add(slot)
-        self._put(slot, text)
-        return slot
+        if self._put(slot, text):
+            return slot
+        self._end(slot)
+        return 0
 
     def keep(self, slot: int, attempt: Attempt | None) -> None:
         """What was noted there has become this attempt, or nothing."""
@@ -155,28 +157,34 @@ class AtHand:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except (OSError, WorkspaceError) as error:
             self._complain(error)
+            self._forget()
             return False
-        self._put(0, _encode(new_session()) + _EMPTY)
+        if not self._put(0, _encode(new_session()) + _EMPTY):
+            self._forget()
+            return False
         self._tick = TICKER.every(TOUCH_SECONDS, self._touch)
         _close_with_worker(self)
-        return self._descriptor >= 0
+        return True
 
     def _touch(self) -> None:
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.utime(self._descriptor)
 
-    def _put(self, slot: int, text: bytes) -> None:
+    def _put(self, slot: int, text: bytes) -> bool:
         if self._descriptor < 0:
-            return
+            return False
         try:
             os.pwrite(self._descriptor, text, slot * SLOT_BYTES)
-        except OSError as error:
+        except OSError as error:  # the lock is kept: who cannot write is not dead
             self._complain(error)
+            return False
+        return True
 
     def _complain(self, error: OSError | WorkspaceError) -> None:
-        self._is_broken = True
-        self._forget()
+        if self._has_warned:
+            return
+        self._has_warned = True
         said = error.strerror if isinstance(error, OSError) else error
         warn(f"milepost: if this process is killed, what it has at hand stays RUNNING ({self._folder}: {said})")
 
