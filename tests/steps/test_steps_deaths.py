@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -70,6 +73,7 @@ def told(manager, document, step="ocr"):
     ]
 
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 DIED = "its process died while it was at hand: killed"
 
 
@@ -360,3 +364,46 @@ def test_a_task_that_is_cancelled_waits_for_another_attempt(manager):
 
     asyncio.run(work())
     assert told(manager, "doc")[1] == ("pending", 2, "attempt 1 was interrupted: CancelledError")
+
+
+WORK = """
+import os, random, sys
+from milepost.steps import ProcessingStepManager
+manager = ProcessingStepManager(sys.argv[1])
+dice = random.Random(int(sys.argv[2]))
+n = 0
+while True:
+    document = f"doc{dice.randrange(8)}"
+    if dice.random() < 0.5:
+        with manager.step(document, "ocr"):
+            pass
+    else:
+        manager.add_step(document, "ocr", "running")
+        manager.add_step(document, "ocr", dice.choice(["success", "error"]))
+    n += 1
+    os.write(1, b".")
+"""
+
+
+def test_processes_that_work_on_the_same_documents_and_are_killed_at_random(tmp_path):
+    """Four at a time, eight kills: each attempt has one beginning and one end, and nothing stands at RUNNING."""
+    path = tmp_path / "steps.db"
+    dice = random.Random(7)
+    for round_ in range(2):
+        workers = [
+            subprocess.Popen([sys.executable, "-c", WORK, str(path), str(4 * round_ + n)], stdout=subprocess.PIPE)
+            for n in range(4)
+        ]
+        for worker in workers:
+            worker.stdout.read(dice.randrange(1, 60))
+            kill(worker)
+    manager = ProcessingStepManager(path)
+    phases = Counter()
+    for step in manager.iter_steps():
+        phases[step.metadata["doc_id"], step.metadata["attempt"], step.status.phase] += 1
+    begun = {(document, attempt) for document, attempt, phase in phases if phase == 1}
+    ended = {(document, attempt) for document, attempt, phase in phases if phase == 2}
+    assert set(phases.values()) == {1}
+    assert begun == ended
+    assert len(begun) > 20
+    assert sum(error["error_message"] == DIED for error in manager.get_recent_errors(LONG_AGO)) <= 8
