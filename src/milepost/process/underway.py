@@ -15,7 +15,7 @@ from milepost.kernel.logs import RunLog
 from milepost.kernel.warning import warn
 from milepost.kernel.workspace import Workspace
 from milepost.model.redaction import redact
-from milepost.model.rows import EventRow, Row, RunRow, StageRow
+from milepost.model.rows import EventRow, Row, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.process.opening import Opened, claim_run, fresh_run
 from milepost.process.watching import CANCEL_REQUESTED, CANCEL_SECONDS
@@ -121,6 +121,15 @@ class RunUnderway:
         self.record(*rows.values(), *others, durable=durable or completed)
         self.stages.update(rows)
 
+    def worked(self, name: str) -> float:
+        """For how many seconds earlier sessions were at a stage that goes on; a killed one to its last sign of life."""
+        row = self.stages[name]
+        seconds = row.seconds or 0.0
+        if row.ended is None and row.started is not None:
+            session = self.store.get(SessionRow, run=self.id, epoch=row.epoch)
+            seconds += 0.0 if session is None else max(session.beat - row.started, 0.0)
+        return seconds
+
     def observe(self, name: str, **changes: object) -> None:
         """Queue a stage's changed row: how far it is, on which nothing depends."""
         row = self.stages[name] = self._changed(name, changes, 0)
@@ -217,10 +226,11 @@ class RunUnderway:
             return {"started": now, "ended": None, "seconds": None}
         if state is StageState.RUNNING or known.state is not StageState.RUNNING:
             return {}
-        return {"ended": now, "seconds": SYSTEM.monotonic() - self._began.pop(name, SYSTEM.monotonic())}
+        before = known.seconds or 0.0  # of earlier sessions, when it goes on
+        return {"ended": now, "seconds": before + SYSTEM.monotonic() - self._began.pop(name, SYSTEM.monotonic())}
 
     def _stopped(self, row: StageRow, state: RunState) -> StageRow:
         now = SYSTEM.now()
-        seconds = SYSTEM.monotonic() - self._began.get(row.stage, SYSTEM.monotonic())
+        seconds = (row.seconds or 0.0) + SYSTEM.monotonic() - self._began.get(row.stage, SYSTEM.monotonic())
         as_stage = StageState.CANCELLED if state is RunState.CANCELLED else StageState.INTERRUPTED
         return msgspec.structs.replace(row, state=as_stage, ended=now, seconds=seconds)

@@ -6,7 +6,9 @@ from milepost import Process, stage
 from milepost.errors import MilepostError, ProcessManagementError, RunIsAlive, UnknownRunError, WorkspaceError
 from milepost.kernel.workspace import Workspace
 from milepost.model.rows import DecisionRow, RunRow, StageRow
-from milepost.process import ProcessStageHandler
+from milepost.process import ProcessStageHandler, underway
+from milepost.testing import FakeClock
+from milepost.views.runs import run_detail
 
 
 @pytest.fixture
@@ -76,6 +78,46 @@ def test_a_stage_left_running_goes_on_either_way(told, workspace):
         again.start_stage("processing")
     assert 2 == again.start_substage("processing", "join")["attempts"]
     again.close()
+
+
+def test_a_stage_that_goes_on_took_as_long_as_all_its_sessions(make, workspace, monkeypatch):
+    """Its seconds are those of its work, session for session; a stage that is done again begins at none."""
+    clock = FakeClock()
+    monkeypatch.setattr(underway, "SYSTEM", clock)
+    handler = make()
+    process_id = handler.initialize_process("long")
+    handler.start_stage("data_loading")
+    for _ in range(2):
+        clock.advance(100.0)
+        handler.close()
+        clock.advance(5000.0)  # nobody works
+        handler = ProcessStageHandler.open_process(process_id, workspace=workspace)
+    handler.track_progress("data_loading", 0.5)
+    clock.advance(10.0)
+    handler.complete_stage("data_loading")
+    assert 210.0 == workspace.store.get(StageRow, run=process_id, stage="data_loading").seconds
+    handler.skip_stage("checking")
+    handler.start_stage("processing", "example_algorithm")
+    clock.advance(7.0)
+    handler.complete_stage("processing", success=False)
+    handler.start_stage("processing")
+    clock.advance(1.0)
+    handler.complete_stage("processing", success=False)
+    assert 1.0 == workspace.store.get(StageRow, run=process_id, stage="processing").seconds
+    handler.close()
+
+
+def test_substages_stand_below_their_stage_whatever_the_configuration_was(make, workspace):
+    """One that another configuration declared is shown with its own stage, and not below the one of its number."""
+    handler = make({"stages": {"clean": {"sequence": 1, "substages": {"a": {"sequence": 1}, "b": {"sequence": 2}}}}})
+    process_id = handler.initialize_process("renamed")
+    handler.close()
+    later = make({"stages": {"cleaned": {"sequence": 1, "substages": {"a": {"sequence": 1}, "c": {"sequence": 2}}}}})
+    later.open_process(process_id)
+    later.start_stage("cleaned")
+    run = workspace.store.get(RunRow, id=process_id)
+    shown = [stage.stage for stage in run_detail(workspace.store, run, workspace.path / "runs", now=1.0).stages]
+    assert ["clean", "clean/a", "clean/b", "cleaned", "cleaned/a", "cleaned/c"] == shown
 
 
 def test_while_it_lives_nobody_else_opens_it(told, make, workspace):

@@ -72,7 +72,8 @@ class Journal:
         try:
             journal = cls(underway, founding)
             journal._machine = journal._folded()
-            underway.record_stages(journal._all_rows(only=StageState.RUNNING))
+            on = journal._all_rows(only=StageState.RUNNING)
+            underway.record_stages({name: {**row, "seconds": underway.worked(name)} for name, row in on.items()})
             journal._expect()
         except BaseException:
             underway.end()
