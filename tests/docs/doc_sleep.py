@@ -5,15 +5,15 @@ machine is. So it waits until the newest run has done 20 items since it was star
 import sys
 import time
 
-from milepost import MilepostError, Workspace
-from milepost.model.rows import RunRow, StepRow
-
 ITEMS = 20
 SECONDS = 30
 
 
 def has_come_far(began: float) -> bool:
     """Whether the newest run has recorded so many items since then."""
+    from milepost import MilepostError, Workspace  # takes seconds where nothing is compiled yet
+    from milepost.model.rows import RunRow, StepRow
+
     try:
         with Workspace.open(".milepost", create=False, read_only=True) as workspace:
             run = workspace.store.get(RunRow)
@@ -24,7 +24,6 @@ def has_come_far(began: float) -> bool:
 
 
 if __name__ == "__main__":
-    began = time.time()
-    deadline = time.monotonic() + max(float(sys.argv[1]), SECONDS)
+    began, deadline = time.time(), time.monotonic() + max(float(sys.argv[1]), SECONDS)
     while not has_come_far(began) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -142,3 +142,12 @@ def test_a_screen_is_as_wide_as_columns_says() -> None:
     """COLUMNS is obeyed."""
     assert screen_of(Terminal(False), {"COLUMNS": "45"}).columns == 45  # type: ignore[arg-type]
     assert Screen().paint("a", Style.RED) == "a"
+
+
+def test_a_column_is_not_cut_below_what_is_wanted_while_others_can_go() -> None:
+    """A name by which one asks on is worth more than a figure; where nothing else is left it is cut all the same."""
+    columns = (Column("name", least=4, wanted=20), Column("items", rank=1))
+    cells = [Cell("tranquil-viper"), Cell("60/120, 12 failed")]
+    assert lay_out(columns, [cells], columns_wide=26, colour=False) == ["name", "tranquil-viper"]
+    assert lay_out(columns, [cells], columns_wide=40, colour=False)[1] == "tranquil-viper  60/120, 12 failed"
+    assert lay_out(columns, [cells], columns_wide=9, colour=False)[1] == "tranquil…"

@@ -63,7 +63,8 @@ def _beside(grid: Sequence[_Line], screen: Screen) -> list[str]:
         return [_painted((line.label, *line.texts, line.change), widths, line.style, screen) for line in grid]
     lines: list[str] = []
     for at, until in _groups([min(each, _LONG) for each in natural], min(label, _LONG), screen.columns):
-        least = [min(label, max(_LABEL, screen.columns // 3)), *[_VALUE] * (until - at)]
+        spare = min(screen.columns * 2 // 5, screen.columns - (_VALUE + GAP) * (until - at))
+        least = [min(label, max(_LABEL, spare)), *[_VALUE] * (until - at)]
         widths = _shares([label, *natural[at:until]], least, screen.columns)
         lines += [""] if lines else []
         for line in grid:

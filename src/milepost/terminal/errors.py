@@ -12,11 +12,11 @@ from milepost.views.errors import ErrorGroup
 
 def errors_page(groups: Sequence[ErrorGroup], screen: Screen, now: float, *, since: float, limit: int) -> list[str]:
     """The page; `since` is where the time looked at begins, in UTC epoch seconds."""
-    span = duration(now - since)
+    span = duration(now - since).removesuffix(" 00 s").removesuffix(" 00 min").removesuffix(" 0 h")
     if not groups:
         return [f"nothing failed in the last {span}"]
-    failed = sum(group.count for group in groups)
-    lines = [f"{counted(failed, 'attempt')} failed in the last {span}, of {counted(len(groups), 'kind')}"]
+    failed = counted(sum(group.count for group in groups), "attempt")
+    lines = wrapped(f"{failed} failed in the last {span}, of {counted(len(groups), 'kind')}", screen.columns)
     for group in groups[:limit]:
         lines += ["", *_group(group, screen, now)]
     if len(groups) > limit:

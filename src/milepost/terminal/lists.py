@@ -15,7 +15,7 @@ from milepost.views.runs import RunDetail, RunLine
 from milepost.views.stages import StageView
 
 _RUNS = (
-    Column("name", least=10),
+    Column("name", least=10, wanted=24),
     Column("process", rank=4, least=8),
     Column("scenario", rank=6, least=8),
     Column("state", least=11),
@@ -40,7 +40,7 @@ _ITEMS = (
     Column("status"),
     Column("attempt", rank=3, right=True),
     Column("took", rank=1, right=True),
-    Column("error", least=12),
+    Column("error", least=12, wanted=24),
 )
 
 
@@ -149,7 +149,7 @@ def _decision_lines(detail: RunDetail, screen: Screen) -> list[str]:
         ]
         for decision in detail.decisions
     ]
-    columns = (Column("decision", least=12), Column("value", least=8), Column("", rank=1))
+    columns = (Column("decision", least=12, wanted=24), Column("value", least=8, wanted=12), Column("", rank=1))
     return ["", *lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour, indent=2)]
 
 
@@ -168,7 +168,7 @@ def _session_lines(detail: RunDetail, screen: Screen, now: float) -> list[str]:
     ]
     columns = (
         Column("session"), Column("where", rank=2, least=10), Column("begun", rank=1, right=True),
-        Column("took", rank=3, right=True), Column("end", least=10),
+        Column("took", rank=3, right=True), Column("end", least=10, wanted=60),
     )  # fmt: skip
     return ["", *lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour, indent=2)]
 

@@ -21,12 +21,16 @@ class Cell(NamedTuple):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column. `rank` 0 always stays; of the others the highest goes first. `least`: how far it may shrink."""
+    """A column. `rank` 0 always stays; of the others the highest goes first. `least`: how far it may shrink.
+
+    `wanted`: others go before it shrinks further than this.
+    """
 
     title: str
     rank: int = 0
     right: bool = False
     least: int | None = None
+    wanted: int = 0
 
 
 def lay_out(
@@ -43,10 +47,10 @@ def lay_out(
     widths = {at: _natural(columns[at], [row[at] for row in rows], titles) for at in kept}
     room = columns_wide - indent
     while _total(widths) > room and (victim := _victim(columns, widths)) is not None:
-        if _total(_shrunk(columns, widths, room)) <= room:
+        if _total(_shrunk(columns, widths, room, is_wanted=True)) <= room:
             break
         del widths[victim]
-    widths = _shrunk(columns, widths, room)
+    widths = _shrunk(columns, _shrunk(columns, widths, room, is_wanted=True), room)
     lines = [[Cell(columns[at].title, Style.DIM) for at in widths]] if titles else []
     lines += [[row[at] for at in widths] for row in rows]
     chosen = [columns[at] for at in widths]
@@ -67,11 +71,11 @@ def _victim(columns: Sequence[Column], widths: dict[int, int]) -> int | None:
     return max(ranked)[1] if ranked else None
 
 
-def _shrunk(columns: Sequence[Column], widths: dict[int, int], room: int) -> dict[int, int]:
-    """The widths, with shrinkable columns narrowed, widest first, as far as needed and allowed."""
+def _shrunk(columns: Sequence[Column], widths: dict[int, int], room: int, *, is_wanted: bool = False) -> dict[int, int]:
+    """The widths, with shrinkable columns narrowed, widest first, as far as needed and allowed, or wanted."""
     widths = dict(widths)
     while (over := _total(widths) - room) > 0:
-        slack = {at: widths[at] - _least(columns[at]) for at in widths}
+        slack = {at: widths[at] - max(_least(columns[at]), columns[at].wanted * is_wanted) for at in widths}
         widest = max(slack, key=lambda at: (slack[at] > 0, widths[at]))
         if slack[widest] <= 0:
             break

@@ -48,7 +48,7 @@ class Tally:
                 self._observe(StageState.RUNNING)
                 return
             self._began = time.monotonic()
-            reason = "begun" if self._underway.epoch == 1 else "continued"
+            reason = "a loop, begun" if self._underway.epoch == 1 else "a loop, continued"
             self._underway.stage(
                 self.step,
                 state=StageState.RUNNING,
