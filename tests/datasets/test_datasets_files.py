@@ -37,6 +37,17 @@ def test_without_configuration_the_folders_are_data_and_output(folder):
     assert ["orders", "paid"] == data.names()
 
 
+def test_a_name_that_is_configured_in_the_folder_of_what_is_saved_is_that_file(folder):
+    """Another file of that name beside it, left from another configuration, does not make it doubtful."""
+    (folder / "data" / "orders.json").write_text("[]")
+    config = {"data_dir": "data", "output_dir": "data", "dummy_data_filepaths": {"orders": "data/orders.csv"}}
+    data = make_data_manager(config)
+    assert [{"id": 1, "net": 9.5}, {"id": 2, "net": None}] == data.load_data("orders", as_="records")
+    data.save_data("orders", [{"id": 3, "net": 1.0}])
+    assert "id,net\n3,1.0\n" == (folder / "data" / "orders.csv").read_text()
+    assert [{"id": 3, "net": 1.0}] == data.load_data("orders", as_="records")
+
+
 def test_named_data_sets_may_be_anywhere(tmp_path_factory):
     """A path of the configuration leads where it leads: absolute, upward, through a home folder."""
     far = tmp_path_factory.mktemp("far") / "o r d e r s.CSV"

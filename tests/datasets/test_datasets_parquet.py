@@ -94,6 +94,21 @@ def test_a_column_of_two_types_is_refused(data):
     assert [{"a": 1}] == data.load_data("x", as_="records")
 
 
+@pytest.mark.parametrize("whole", [2**70, -(2**63) - 1])
+def test_a_whole_number_beyond_64_bits_is_refused(data, whole):
+    """In words of ours too, from a frame and from records."""
+    for large in (pandas.DataFrame({"a": [whole, 1]}, dtype=object), [{"a": whole}, {"a": 1}]):
+        with pytest.raises(DataSetError, match="'x' cannot be saved as Parquet"):
+            data.save_data("x", large)
+    assert not data.has("x")
+
+
+def test_what_arrow_says_of_a_column_reads_as_a_sentence(data):
+    """Which column it is stands there, and no tuple."""
+    with pytest.raises(DataSetError, match="one type each: cannot mix list .*; Conversion failed for column o"):
+        data.save_data("x", pandas.DataFrame({"o": [{"a": 1}, [1, 2]]}))
+
+
 def test_a_damaged_file_is_told(data):
     """Cut short, another format, empty: not a word of pyarrow's alone."""
     path = Path(data.save_data("x", polars.DataFrame({"a": range(1000)})).path)

@@ -110,6 +110,8 @@ class Files:
         found = [path for folder in folders for path in self._stems(folder).get(name, ())]
         if configured is None:
             return found
+        if configured.parent == self._settings.output_dir:
+            return [configured]
         saved = [path for path in found if path.parent == self._settings.output_dir]
         return list(dict.fromkeys([configured, *saved]))
 

@@ -77,8 +77,15 @@ def save(data: object, file: BinaryIO, what: str) -> None:
         table = _table(data, what)
         refuse_duplicates(table.column_names, what)
         parquet.write_table(table, file)
-    except (arrow.ArrowInvalid, arrow.ArrowTypeError, arrow.ArrowNotImplementedError, UnicodeEncodeError) as error:
-        text = str(error).partition("\n")[0]
+    except (
+        arrow.ArrowInvalid,
+        arrow.ArrowTypeError,
+        arrow.ArrowNotImplementedError,
+        UnicodeEncodeError,
+        OverflowError,
+    ) as error:
+        said = error.args if all(isinstance(each, str) for each in error.args) else (error,)
+        text = "; ".join(str(each).partition("\n")[0] for each in said)
         raise DataSetError(f"{what} cannot be saved as Parquet, whose columns have one type each: {text}") from error
 
 
