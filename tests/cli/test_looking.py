@@ -168,6 +168,9 @@ def test_gc_removes_nothing_unless_told(milepost: Command, folder: Path, recorde
     """A dry run says what would go and how; --delete does it; what a run reaches stays."""
     dry = milepost("gc", "--grace", "0")
     assert "would remove 1 object" in dry.stdout
+    assert "to do it: milepost gc --delete --grace 0" in dry.stdout.splitlines()
+    forget = milepost("gc", "--grace", "0.5", "--older-than", "0").stdout
+    assert forget.splitlines()[-1] == "to do it: milepost gc --delete --older-than 0 --grace 0.5"
     assert "removed 1 object" in milepost("gc", "--grace", "0", "--delete").stdout
     assert "nothing to collect" in milepost("gc", "--grace", "0").stdout
     assert milepost("verify").returncode == 0

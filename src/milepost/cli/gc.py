@@ -11,6 +11,9 @@ from milepost.process.collecting import Collected, collect
 from milepost.terminal.text import counted, listed, safe, size
 
 
+GRACE_MINUTES = 60.0
+
+
 @click.command("gc", help="Find what no run reaches. A dry run, unless --delete is given.")
 @click.option("--delete", is_flag=True, help="Remove it.")
 @click.option(
@@ -20,7 +23,7 @@ from milepost.terminal.text import counted, listed, safe, size
     help="Forget runs that ended so long ago, too.",
 )
 @click.option(
-    "--grace", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="MINUTES",
+    "--grace", type=click.FloatRange(min=0), default=GRACE_MINUTES, show_default=True, metavar="MINUTES",
     help="Keep objects younger than this: their row may be still to come.",
 )  # fmt: skip
 @face
@@ -36,7 +39,16 @@ def gc_command(delete: bool, older_than: float | None, grace: float) -> None:
         )
     if options().json:
         return show_json(msgspec.to_builtins(found))
-    return show(_told(found, asked_to_forget=older_than is not None))
+    lines = _told(found, asked_to_forget=older_than is not None)
+    is_more = bool(found.objects or found.runs or found.alerts) and not delete
+    return show([*lines, f"to do it: {_in_earnest(older_than, grace)}"] if is_more else lines)
+
+
+def _in_earnest(older_than: float | None, grace: float) -> str:
+    words = ["milepost gc --delete"]
+    words += [f"--older-than {older_than:g}"] if older_than is not None else []
+    words += [f"--grace {grace:g}"] if grace != GRACE_MINUTES else []
+    return " ".join(words)
 
 
 def _told(found: Collected, *, asked_to_forget: bool) -> list[str]:
@@ -63,4 +75,4 @@ def _removed(found: Collected) -> list[str]:
     if found.alerts:
         old = counted(found.alerts, "old event")
         lines.append(f"{'forgot' if found.deleted else 'would forget'} {old} of alerts; those that are open stay so")
-    return lines if found.deleted else [*lines, "to do it: milepost gc --delete"]
+    return lines
