@@ -18,6 +18,7 @@ from milepost.errors import ObjectMissing, ObjectRefused
 from milepost.store.chunks import Kept, read_chunk
 from milepost.store.codecs.encoded import CHUNK, SEQUENCE, Encoded
 from milepost.store.objects import Objects, Stored
+from milepost.store import sequence
 from milepost.store.sequence import SequenceWriter, StoredSequence
 
 
@@ -245,11 +246,17 @@ def test_a_pickle_in_a_chunk_that_nobody_signed_is_not_loaded(objects: Objects) 
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 40), st.integers(1, 12), st.data())
+@given(st.integers(0, 40), st.integers(1, 12), st.sampled_from([30, 100, 1 << 20]), st.data())
 def test_items_of_stored_chunks_are_taken_over_as_they_are(
-    tmp_path_factory: pytest.TempPathFactory, count: int, chunk: int, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, count: int, chunk: int, chunk_bytes: int, data: st.DataObject
 ) -> None:
-    """However the parts of chunks and single results alternate, the sequence is the one written item by item."""
+    """However parts of chunks, several results and single ones alternate, the sequence is the one written singly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sequence, "CHUNK_BYTES", chunk_bytes)
+        written_in_any_way(tmp_path_factory, count, chunk, data)
+
+
+def written_in_any_way(tmp_path_factory: pytest.TempPathFactory, count: int, chunk: int, data: st.DataObject) -> None:
     objects = Objects(tmp_path_factory.mktemp("s"), bytes(32))
     values: list[object] = [Thing(number) if number % 7 == 3 else number for number in range(count)]
     told: list[tuple[str, list[Kept]]] = []
@@ -263,7 +270,10 @@ def test_items_of_stored_chunks_are_taken_over_as_they_are(
     again, at = SequenceWriter(objects, chunk), 0
     while at < count:
         end = data.draw(st.integers(at + 1, count))
-        if data.draw(st.booleans()):
+        way = data.draw(st.sampled_from(["chunk", "several", "singly"]))
+        if way == "several":
+            again.append_all([(objects.pack(values[number]), f"item {number}") for number in range(at, end)])
+        elif way == "chunk":
             classes = {f"{Thing.__module__}:Thing" for value in values[at:end] if isinstance(value, Thing)}
             again.extend(kept[at:end], classes)
         else:

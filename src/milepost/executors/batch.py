@@ -34,13 +34,14 @@ class Batch:
         """ "failed" as soon as one item is."""
         return "done" if self.exception is None else "failed"
 
-    def in_time(self) -> Iterator[tuple[int, ItemTask]]:
-        """The items with their index, as long as the batch has time to begin one; at least one."""
+    def in_time(self) -> Iterator[tuple[int, ItemTask, float]]:
+        """The items with their index and the time, as long as the batch has time to begin one; at least one."""
         deadline = perf_counter() + BATCH_SECONDS
         for index, item in enumerate(self.items):
-            if index and perf_counter() > deadline:
+            now = perf_counter()
+            if index and now > deadline:
                 return
-            yield index, item
+            yield index, item, now
 
     def finish(self, index: int, packed: Packed, seconds: float) -> None:
         """An item has its result."""

@@ -122,8 +122,7 @@ class Carrier:
 
     def _one_by_one(self, work: Work, batch: Batch, begin: Callable[[int, ItemTask], object]) -> None:
         pack, at_hand = self._objects.pack, self._at_hand
-        for index, item in batch.in_time():
-            started = perf_counter()
+        for index, item, started in batch.in_time():
             try:
                 result = begin(index, item)
                 if type(result) in NOT_VALUES:

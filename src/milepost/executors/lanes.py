@@ -58,9 +58,8 @@ class Lanes:
         lanes = min(max(1, self._work.concurrency), len(self._batch.items))
         await asyncio.gather(*(self._lane(items) for _ in range(lanes)))
 
-    async def _lane(self, items: Iterator[tuple[int, ItemTask]]) -> None:
-        for index, item in items:
-            begun = perf_counter()
+    async def _lane(self, items: Iterator[tuple[int, ItemTask, float]]) -> None:
+        for index, item, begun in items:
             try:
                 coroutine = cast("Coroutine[object, object, object]", self._call(index, item))
                 packed = self._pack(await in_time(coroutine, self._work))

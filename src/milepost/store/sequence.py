@@ -72,17 +72,23 @@ class SequenceWriter:
             self._classes.update(classes)
         self._take(item, result, address)
 
+    def append_all(self, results: Sequence[tuple[Packed, str]]) -> None:
+        """Add several, as `append` does."""
+        items = [(item, packed.result, packed.address) for packed, item in results]
+        if holds_pickles(items):
+            for packed, item in results:
+                self.append(packed, item)
+            return
+        self.extend(items, [each for packed, _ in results if packed.classes for each in packed.classes])
+
     def extend(self, items: Sequence[Kept], classes: Collection[str]) -> None:
         """Add items as `read_chunk` gave them; `classes` are those in their results."""
         self._classes.update(classes)
-        size = sum([len(item) + len(result or b"") for item, result, _ in items])
-        if len(self._pending) + len(items) >= self._chunk or self._pending_bytes + size >= CHUNK_BYTES:
-            for item, result, address in items:
-                self._take(item, result, address)
-            return
-        self._pending += items
-        self._pending_bytes += size
-        self._signed = self._signed or holds_pickles(items)
+        taken = 0
+        while taken < len(items):
+            room = self._chunk - len(self._pending)
+            self._take_all(items[taken : taken + room])
+            taken += room
 
     def close(self) -> Stored:
         """Store what is left, and the sequence itself."""
@@ -102,6 +108,19 @@ class SequenceWriter:
         self._pending_bytes += size
         pending.append((item, result, address))
         if len(pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
+            self._flush()
+
+    def _take_all(self, items: Sequence[Kept]) -> None:
+        """Take what there is room for in the chunk, at once where its bytes allow it."""
+        size = sum([len(item) + len(result or b"") for item, result, _ in items])
+        if self._pending_bytes + size >= CHUNK_BYTES:
+            for item, result, address in items:
+                self._take(item, result, address)
+            return
+        self._pending += items
+        self._pending_bytes += size
+        self._signed = self._signed or holds_pickles(items)
+        if len(self._pending) >= self._chunk:
             self._flush()
 
     def _flush(self) -> None:

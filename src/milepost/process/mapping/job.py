@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -117,24 +117,19 @@ class MappedJob:
         self._conclude()
         if not self._ready:
             return None
-        batch = tuple(self._ready.popleft() for _ in range(min(self._size.items, len(self._ready))))
+        batch = tuple([self._ready.popleft() for _ in range(min(self._size.items, len(self._ready)))])
         task = Task(number=self._number(), stage=self.plan.stage, items=batch)
         self._out[task.number] = batch
         return task
 
     def absorb(self, outcome: Outcome) -> None:
         handed = self._out.pop(outcome.task)
-        now = SYSTEM.now()
-        rows = [self._row(item, now) for item in outcome.items]
-        self._trade.recorder.record(*rows)  # before anything is told or handed on
-        put, spent = self._results.put, self._done_windows.spent
-        for item, row in zip(outcome.items, rows, strict=True):
-            if item.ok and item.packed is not None:
-                self.done += 1
-                spent(item.position, item.seconds)
-                put(item.position, item.item, item.packed, item.digest)
-            else:
-                self._settle(item, row.status, handed, outcome)
+        statuses = {item.position: self._judge(item) for item in outcome.items if not item.ok}
+        self._trade.recorder.record(*self._rows(outcome.items, statuses))  # before anything is told or handed on
+        self._hand_on([item for item in outcome.items if item.ok])
+        for item in outcome.items if statuses else ():
+            if not item.ok:
+                self._settle(item, statuses[item.position], handed, outcome)
         self._ready.extendleft(reversed(outcome.rest))
         if outcome.kind == "refused":
             self.failure = self.failure or refusal(self.plan.stage, outcome)
@@ -173,9 +168,9 @@ class MappedJob:
     def _reuse(self, task: ItemTask, row: StepRow) -> None:
         self.reused += 1
         self._reused_seconds += row.seconds
-        self._done_windows.spent(task.position, row.seconds)
+        self._done_windows.spent([(task.position, row.seconds)])
         packed = self._trade.objects.repack(row.result, row.address)
-        self._results.put(task.position, task.item, packed, task.digest)
+        self._results.put_all([(task.position, task.item, packed, task.digest)])
 
     def _reuse_window(self, position: int, found: DoneWindow) -> None:
         self.reused += found.count
@@ -213,22 +208,33 @@ class MappedJob:
         again = msgspec.structs.replace(task, attempt=task.attempt + 1)
         heapq.heappush(self._later, (due, item.position, again))
 
-    def _row(self, item: ItemOutcome, now: float) -> StepRow:
-        packed = item.packed
-        return StepRow(
-            run=self._trade.run,
-            step=self.plan.stage,
-            item=item.item,
-            attempt=item.attempt,
-            status=ProcessingStatus.SUCCESS if item.ok else self._judge(item),
-            key=self.plan.items_key or "",
-            digest=item.digest,
-            result=packed.result if packed else None,
-            address=packed.address if packed else None,
-            error=redact(item.error) if item.error else None,
-            seconds=item.seconds,
-            at=now,
-        )
+    def _rows(self, items: Sequence[ItemOutcome], statuses: Mapping[int, ProcessingStatus]) -> list[StepRow]:
+        """The ledger's rows of these; `statuses` of those that failed, by position."""
+        run, step, key, now = self._trade.run, self.plan.stage, self.plan.items_key or "", SYSTEM.now()
+        done = ProcessingStatus.SUCCESS
+        return [
+            StepRow(
+                run=run,
+                step=step,
+                item=item.item,
+                attempt=item.attempt,
+                status=done if item.ok else statuses[item.position],
+                key=key,
+                digest=item.digest,
+                result=item.packed.result if item.packed else None,
+                address=item.packed.address if item.packed else None,
+                error=redact(item.error) if item.error else None,
+                seconds=item.seconds,
+                at=now,
+            )
+            for item in items
+        ]
+
+    def _hand_on(self, items: Sequence[ItemOutcome]) -> None:
+        """These are done, and in the ledger."""
+        self.done += len(items)
+        self._done_windows.spent((item.position, item.seconds) for item in items)
+        self._results.put_all([(item.position, item.item, item.packed, item.digest) for item in items if item.packed])
 
     def _failure(self, item: ItemOutcome, outcome: Outcome) -> StageExecutionError:
         tries = self._tries.get(item.position, 0) + 1

@@ -9,6 +9,8 @@ from milepost.store.chunks import Kept
 from milepost.store.objects import Packed, Stored
 from milepost.store.sequence import SequenceWriter
 
+Result = tuple[int, str, Packed, bytes]  # an item's position and key, its result, and the digest of its value
+
 KEPT = 20_000  # results held while one before them is not done; beyond, they are read from the ledger again
 
 
@@ -31,13 +33,15 @@ class OrderedResults:
         self._waiting: dict[int, tuple[str, Packed | bytes | None] | DoneWindow] = {}
         self._next = 0
 
-    def put(self, position: int, item: str, packed: Packed, digest: bytes) -> None:
-        """The result of the item at this position, which is in the ledger already."""
-        if position == self._next and not self._waiting:
-            self._writer.append(packed, item)
-            self._next += 1
+    def put_all(self, results: Sequence[Result]) -> None:
+        """The results of items that are in the ledger already."""
+        after = self._next + len(results)
+        if not self._waiting and [result[0] for result in results] == list(range(self._next, after)):
+            self._writer.append_all([(packed, item) for _, item, packed, _ in results])
+            self._next = after
             return
-        self._waiting[position] = (item, packed if len(self._waiting) < KEPT else digest)
+        for position, item, packed, digest in results:
+            self._waiting[position] = (item, packed if len(self._waiting) < KEPT else digest)
         self._write()
 
     def put_window(self, position: int, found: DoneWindow) -> None:

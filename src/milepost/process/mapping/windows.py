@@ -9,7 +9,7 @@ Whatever does not fit is no error: the items are then looked up one by one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
 import msgspec
@@ -112,9 +112,11 @@ class DoneWindows:
         missing = window.start + len(window.items) - len(self._seconds)
         self._seconds.frombytes(bytes(missing * self._seconds.itemsize))
 
-    def spent(self, position: int, seconds: float) -> None:
-        """An item of an expected window is done, in so much time."""
-        self._seconds[position] = seconds
+    def spent(self, times: Iterable[tuple[int, float]]) -> None:
+        """The items of expected windows at these positions are done, in so much time."""
+        seconds = self._seconds
+        for position, taken in times:
+            seconds[position] = taken
 
     def stored(self, chunk: str, items: Sequence[Kept]) -> None:
         """A chunk is stored. What follows an item that was left out is not remembered, so its window is not found."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blake3 import blake3
+from msgspec.structs import astuple
 
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
@@ -39,31 +40,22 @@ Found = tuple[int, StepRow | None, bool]  # the seq, None where it cannot be mad
 
 def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
     """What INSERT binds; `numbers` knows the row's words."""
-    run, step, item, key, digest, result = row.run, row.step, row.item, row.key, row.digest, row.result
-    attempt, seconds, at, address, error = row.attempt, row.seconds, row.at, row.address, row.error
-    code = CODES[row.status]
-    seconds = float(seconds) + 0.0 if seconds == seconds else NAN  # as it comes back: one zero, one NaN
-    at = float(at) + 0.0 if at == at else NAN
+    _, run, step, item, attempt, status, key, digest, result, address, error, seconds, at, details, metrics = astuple(row)
+    code = CODES[status]
+    seconds, at = seconds + 0.0, at + 0.0  # as they come back: floats, one zero and
+    if seconds != seconds or at != at:  # one NaN
+        seconds, at = NAN if seconds != seconds else seconds, NAN if at != at else at
     said: tuple[object, ...] = (run, step, item, attempt, code, key, digest, seconds, at, address, error, result)
-    if row.details is not None or row.metrics is not None:
-        said = (*said, row.details, row.metrics)
-    sealed = row_digest(said)
-    if item.isascii() and len(item) <= LONGEST_ITEM and attempt == 1 and address is None and error is None:
-        cell = item if len(item) != HEX_DIGITS else item_cells(item)[0]
-        return (  # as nearly all are
-            numbers[run], numbers[step], cell, 1, code, numbers[key], digest, sealed,
-            seconds if seconds == seconds else "nan", at if at == at else "nan", None, None, result, None,
-            None if row.details is None else text_cell(row.details),
-            None if row.metrics is None else text_cell(row.metrics),
-        )  # fmt: skip
-    item_cell, long_item = item_cells(item)
+    if details is not None or metrics is not None:
+        said = (*said, details, metrics)
+    is_digest = len(item) == HEX_DIGITS and digest.hex() == item
+    cell, long_item = (HEX + digest, None) if is_digest else item_cells(item)
     return (
-        numbers[run], numbers[step], item_cell, to_cell(attempt), code, numbers[key], digest, sealed,
-        seconds if seconds == seconds else "nan", at if at == at else "nan",
+        numbers[run], numbers[step], cell, attempt if attempt == 1 else to_cell(attempt), code, numbers[key], digest,
+        row_digest(said), seconds if seconds == seconds else "nan", at if at == at else "nan",
         None if address is None else text_cell(address), None if error is None else text_cell(error),
         result, long_item,
-        None if row.details is None else text_cell(row.details),
-        None if row.metrics is None else text_cell(row.metrics),
+        None if details is None else text_cell(details), None if metrics is None else text_cell(metrics),
     )  # fmt: skip
 
 
