@@ -185,7 +185,7 @@ def test_a_workspace_that_can_only_be_read_is_critical_and_is_read(disk, clock, 
     with HealthCheckManager(workspace=place, clock=clock) as manager:
         found = {check.name: check for check in manager.perform_health_check().checks}
     assert (CRITICAL, CRITICAL) == (found["store"].status, found["documents"].status)
-    assert "its disk fails" in found["store"].text
+    assert "its disk is read-only" in found["store"].text
     assert "no paper" in found["documents"].text
 
 

@@ -12,6 +12,7 @@ import time
 import weakref
 from _queue import SimpleQueue
 from collections.abc import Callable
+from inspect import iscoroutine
 
 Call = Callable[[], object]
 
@@ -46,7 +47,7 @@ class Question:
     def ask(self) -> None:
         """Call, in whatever thread this is; nothing is raised."""
         try:
-            self.answer = self._call()
+            self.answer = _awaited(self._call())
         except BaseException as error:
             self.error = error
         self.seconds = self.waited_seconds
@@ -56,6 +57,14 @@ class Question:
         """It could not be asked."""
         self.error = error
         self._answered.set()
+
+
+def _awaited(answer: object) -> object:
+    if not iscoroutine(answer):
+        return answer
+    import asyncio
+
+    return asyncio.run(answer)
 
 
 Queue = SimpleQueue[Question | None]
@@ -98,6 +107,16 @@ class Asking:
     def is_waiting(self) -> bool:
         """Whether some question has not been answered."""
         return any(question.is_open for question in list(self._questions.values()))
+
+    def forget(self, name: str) -> None:
+        """What is asked under this name is another thing from now on; a thread that hangs there ends when it can."""
+        if self._pid != os.getpid():
+            self._forget()
+        with self._lock:
+            self._questions.pop(name, None)
+            queue = self._queues.pop(name, None)
+        if queue is not None:
+            queue.put(None)
 
     def close(self) -> None:
         """Let the threads go that have answered; a later question starts new ones."""

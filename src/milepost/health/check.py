@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from milepost.errors import InvalidDataError, MilepostError
+from milepost.errors import InvalidDataError
 from milepost.model.health import HealthStatus
-from milepost.model.health_looks import LOOKS
-from milepost.model.redaction import redact
-from milepost.model.refusal import refusal_text
+from milepost.model.health_looks import KEPT_LOOKS, LOOKS
+from milepost.model.redaction import redact_value
 
 TIMEOUT_SECONDS = 5.0
+LONGEST_SECONDS = 366 * 86_400.0
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -56,44 +56,30 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def checked(check: Check) -> Check:
     """The check itself. Raises InvalidDataError when it cannot be one."""
-    if not check.name or not isinstance(check.name, str):
-        raise InvalidDataError(f"a check needs a name, not {check.name!r}")
+    if not isinstance(check.name, str) or not check.name:
+        raise InvalidDataError(f"a check needs a name that is a text, not {shown(check.name)}")
     if not callable(check.ask):
-        raise InvalidDataError(f"check {check.name!r} is no function but {type(check.ask).__name__}")
-    if not check.timeout > 0:
-        raise InvalidDataError(f"check {check.name!r}: timeout is {check.timeout}; give it more than 0 seconds")
-    if not check.ttl >= 0 or check.looks < 1:
-        raise InvalidDataError(f"check {check.name!r}: ttl is at least 0 seconds and looks at least 1")
+        raise InvalidDataError(f"check {check.name!r:.80} is no function but {type(check.ask).__name__}")
+    seconds(check.timeout, f"check {check.name!r:.80}: timeout")
+    if check.ttl != 0:
+        seconds(check.ttl, f"check {check.name!r:.80}: ttl")
+    if isinstance(check.looks, bool) or not isinstance(check.looks, int) or not 1 <= check.looks <= KEPT_LOOKS:
+        raise InvalidDataError(
+            f"check {check.name!r:.80}: looks is a whole number from 1 to {KEPT_LOOKS}, not {shown(check.looks)}"
+        )
     return check
 
 
-def finding_of(answer: object) -> Finding:
-    """What a check's answer means: nothing or True is healthy, False is critical.
-
-    Example:
-        >>> finding_of(None).status, finding_of(False).status
-        (<HealthStatus.HEALTHY: 'healthy'>, <HealthStatus.CRITICAL: 'critical'>)
-    """
-    if isinstance(answer, Finding):
-        return answer
-    if isinstance(answer, HealthStatus):
-        return Finding(answer)
-    if answer is None or answer is True:
-        return Finding(HealthStatus.HEALTHY)
-    if answer is False:
-        return Finding(HealthStatus.CRITICAL, "it says no")
-    return Finding(
-        HealthStatus.UNKNOWN,
-        f"it answered {type(answer).__name__}, which is no Finding, HealthStatus, bool or None",
-    )
+def seconds(given: object, what: str) -> float:
+    """A time that can be waited. Raises InvalidDataError for what is none."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= LONGEST_SECONDS:
+        raise InvalidDataError(f"{what} is more than 0 seconds and at most a year, not {shown(given)}")
+    return float(given)
 
 
-def finding_of_error(error: BaseException) -> Finding:
-    """What it means that a check raised: what it looked at is not well."""
-    if isinstance(error, MilepostError):
-        text = str(error)
-    elif isinstance(error, OSError):
-        text = refusal_text(error)
-    else:
-        text = f"{type(error).__name__}: {error}".rstrip(": ")
-    return Finding(HealthStatus.CRITICAL, redact(text))
+def shown(given: object) -> str:
+    """What was given in few characters, without secrets, whatever it does when it is looked at."""
+    try:
+        return repr(redact_value("", given)[0])[:60]
+    except Exception:
+        return f"a {type(given).__name__}"

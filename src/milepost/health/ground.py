@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from typing import cast
 
 from milepost.config import ProcessingConfig
-from milepost.errors import MilepostError, StoreError, WorkspaceError
-from milepost.health.check import Finding
+from milepost.errors import InvalidDataError, MilepostError, StoreError, WorkspaceError
+from milepost.health.check import Finding, shown
 from milepost.kernel.clock import Clock
 from milepost.kernel.workspace import Workspace, find_workspace
 from milepost.model.health import HealthStatus, Thresholds
@@ -62,6 +63,24 @@ class Ground:
         if name not in self._opened:
             self._opened[name] = Workspace.open(self.folder, create=not read_only, read_only=read_only)
         return self._opened[name]
+
+
+def ground_at(place: object, store: object, *, clock: object, thresholds: object) -> Ground:
+    """The ground that these name. Raises InvalidDataError for what can be none of it."""
+    if place is not None and not isinstance(place, Workspace | str | Path):
+        raise InvalidDataError(f"workspace is a path or a Workspace, not {shown(place)}")
+    if store is not None and not callable(getattr(store, "recent_steps", None)):
+        raise InvalidDataError(f"store is one of milepost.store, not {shown(store)}")
+    if not callable(getattr(clock, "now", None)):
+        raise InvalidDataError(f"clock is a clock, with now() and monotonic(), not {shown(clock)}")
+    if thresholds is not None and not isinstance(thresholds, Thresholds):
+        raise InvalidDataError(f"thresholds are Thresholds(…), not {shown(thresholds)}")
+    return Ground(
+        place,
+        cast("Store | None", store),
+        clock=cast(Clock, clock),
+        thresholds=thresholds if thresholds is not None else Thresholds(),
+    )
 
 
 def _folder(place: Place, store: Store | None) -> Path | None:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import msgspec
 
 from milepost.errors import InvalidDataError
+from milepost.health.answers import finding_of, finding_of_error
 from milepost.health.asking import Asking, Question
 from milepost.health.builtin import built_in
-from milepost.health.check import TIMEOUT_SECONDS, Check, CheckResult, Finding, checked, finding_of, finding_of_error
-from milepost.health.ground import Ground, Place
+from milepost.health.check import TIMEOUT_SECONDS, Check, CheckResult, Finding, checked, seconds, shown
+from milepost.health.ground import Place, ground_at
 from milepost.health.history import History
 from milepost.health.report import HealthReport
 from milepost.kernel.clock import SYSTEM, Clock
@@ -56,8 +57,9 @@ class HealthCheckManager:
         thresholds: Thresholds | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
+        timeout = seconds(timeout, "timeout")
         self._clock = clock
-        self._ground = Ground(workspace, store, clock=clock, thresholds=thresholds or Thresholds())
+        self._ground = ground_at(workspace, store, clock=clock, thresholds=thresholds)
         self._history = History()
         self._asking = Asking()
         self._lock = threading.Lock()
@@ -73,7 +75,8 @@ class HealthCheckManager:
     @property
     def names(self) -> tuple[str, ...]:
         """The checks there are, in the order in which they are reported."""
-        return tuple(self._checks)
+        with self._lock:
+            return tuple(self._checks)
 
     @property
     def is_hanging(self) -> bool:
@@ -99,23 +102,28 @@ class HealthCheckManager:
         """
         check = checked(Check(name=name, ask=fn, timeout=timeout, ttl=ttl, critical=critical, looks=looks))
         with self._lock:
+            before = self._checks.get(name)
+            if before is not None and before.is_about_readiness:
+                check = msgspec.structs.replace(check, is_about_readiness=True)
             self._checks[name] = check
             self._cached.pop(name, None)
+        self._asking.forget(name)
 
     def unregister(self, name: str) -> None:
         """Ask this check no more. Raises InvalidDataError when there is none with this name."""
         with self._lock:
-            if self._checks.pop(name, None) is None:
-                raise InvalidDataError(f"there is no check {name!r}; there are: {', '.join(self._checks)}")
+            if not isinstance(name, str) or self._checks.pop(name, None) is None:
+                raise InvalidDataError(f"there is no check {shown(name)}; there are: {', '.join(self._checks)}")
             self._cached.pop(name, None)
+        self._asking.forget(name)
 
     def perform_health_check(self) -> HealthReport:
         """Ask every check and report; takes no longer than the longest time-out."""
-        return self._report(list(self._checks.values()), is_damped=True)
+        return self._report(self._all_checks(), is_damped=True)
 
     def perform_readiness_check(self) -> HealthReport:
         """Ask only whether the store can be read and written, as it is at this moment."""
-        return self._report([check for check in self._checks.values() if check.is_about_readiness], is_damped=False)
+        return self._report([check for check in self._all_checks() if check.is_about_readiness], is_damped=False)
 
     def close(self) -> None:
         """Close what was opened to look and let the threads go; a later check begins anew.
@@ -124,6 +132,10 @@ class HealthCheckManager:
         """
         self._asking.begin(CLOSE, self._ground.close, timeout=CLOSE_SECONDS).wait()
         self._asking.close()
+
+    def _all_checks(self) -> list[Check]:
+        with self._lock:
+            return list(self._checks.values())
 
     def _report(self, checks: Sequence[Check], *, is_damped: bool) -> HealthReport:
         at = self._clock.now()
@@ -186,7 +198,9 @@ def _hangs(question: Question) -> Finding:
 
 
 def _report_of(results: Sequence[CheckResult], at: float) -> HealthReport:
-    metrics = {name: figure for result in results for name, figure in result.metrics.items()}
+    metrics: dict[str, float] = {}
+    for result in results:  # the workspace's own come first: their figures are nobody else's
+        metrics = {**result.metrics, **metrics}
     return HealthReport(
         status=worst(counted(result.status, is_critical=result.critical) for result in results),
         timestamp=datetime.fromtimestamp(at, UTC),
