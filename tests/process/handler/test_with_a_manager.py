@@ -4,7 +4,7 @@ from typing import TypedDict
 
 import pytest
 
-from milepost.errors import DecisionValidationError, InvalidDataError
+from milepost.errors import DecisionValidationError, InvalidDataError, ProcessManagementError
 from milepost.model.rows import DecisionRow, RunRow
 from milepost.process import ProcessManager, ProcessStageHandler
 
@@ -202,3 +202,27 @@ def test_a_result_made_before_its_decisions_changed_is_outdated_after_a_restart_
         ProcessStageHandler.open_process(process, later, CONFIG).close()
         assert ["loading"] == later.get_stage_data("loading")["results"]
         assert "made before processing.limit changed" in later.get_stage_data("processing")["error"]
+
+
+def test_a_manager_that_another_handler_took_records_nothing_for_this_one(handler, manager, workspace):
+    """No decision lands in another process's run, and no result becomes that one's: stages and progress go on."""
+    handler.start_stage("loading")
+    other = ProcessStageHandler(manager, CONFIG)
+    other.initialize_process("other")
+    before = current(workspace, other.current_process_id)
+    with pytest.raises(ProcessManagementError, match=f"records in run {other.run_name} by now: give each handler"):
+        handler.record_stage_decision("loading", "selections", {"limit": 99})
+    assert before == current(workspace, other.current_process_id)
+    assert {} == handler.stages["loading"]["decisions"]
+    assert "completed" == handler.complete_stage("loading", result_data=[1, 2])["status"]
+    assert [] == manager.get_stage_data("loading")["results"]
+    other.start_stage("loading")
+    other.complete_stage("loading", result_data=[3])
+    handler.start_stage("processing")
+    assert [3] == manager.get_stage_data("loading")["results"]
+    other.close()
+    process_id = handler.current_process_id
+    handler.close()
+    handler.open_process(process_id)
+    handler.record_stage_decision("loading", "selections", {"limit": 99})
+    assert {"apply": False, "limit": 99} == manager.decisions()["loading"]["selections"]

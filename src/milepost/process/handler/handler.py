@@ -84,8 +84,8 @@ class ProcessStageHandler(SubstageCalls):
             journal.underway.check()
             self._happen(stage_rules.start(machine, stage_name, algorithm_name, at=at, items_total=items_total))
             standing = self._standing(stage_name)
-            if self.process_manager is not None:
-                self.process_manager.drop_result(standing.name)
+            if (manager := self._manager_here()) is not None:
+                manager.drop_result(standing.name)
             return standing.document
 
     def record_stage_decision(
@@ -99,7 +99,7 @@ class ProcessStageHandler(SubstageCalls):
                 stage=standing.name, at=at, decision=decision_name, during=str(standing.state), value=value
             )
             if self.process_manager is not None:
-                self.process_manager.record_decisions(standing.name, {decision_name: value}, note=note)
+                self._own_manager().record_decisions(standing.name, {decision_name: value}, note=note)
                 self._happen([fact], durable=True)
                 return
             register_secrets_in(decision_name, value)
@@ -143,8 +143,8 @@ class ProcessStageHandler(SubstageCalls):
             )
             self._happen([done])
             self._say_unstored(done)
-            if self.process_manager is not None:
-                self.process_manager.set_result(standing.name, result_data)
+            if (manager := self._manager_here()) is not None:
+                manager.set_result(standing.name, result_data)
             return standing.document
 
     def skip_stage(self, stage_name: StageName, reason: str = "") -> StageDict:

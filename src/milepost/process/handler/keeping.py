@@ -34,6 +34,10 @@ class DecisionKeeper(Protocol):
     def project_name(self) -> str:
         """Under which its scenarios are kept."""
 
+    @property
+    def underway(self) -> RunUnderway | None:
+        """The run that it records in; another one since it was attached to another."""
+
     def _workspace_now(self) -> Workspace:
         """Where it records. Raises ProcessManagementError in a forked child when it has begun to."""
 
@@ -126,6 +130,22 @@ class Keeping:
             )
         refuse_child(journal)
         return journal
+
+    def _manager_here(self) -> DecisionKeeper | None:
+        """The process manager as long as it records in this process; another handler may have taken it since."""
+        manager = self.process_manager
+        return manager if manager is not None and manager.underway is self.underway else None
+
+    def _own_manager(self) -> DecisionKeeper:
+        manager = self._manager_here()
+        if manager is None:
+            elsewhere = self.process_manager.underway if self.process_manager is not None else None
+            now = "records in no process" if elsewhere is None else f"records in run {elsewhere.run.name}"
+            raise ProcessManagementError(
+                f"the manager of process {self.current_process_id} {now} by now: give each handler a manager of its "
+                f"own, or take it back by open_process after closing this one"
+            )
+        return manager
 
     @contextmanager
     def _call(self) -> Iterator[tuple[Journal, StageMachine, float]]:
