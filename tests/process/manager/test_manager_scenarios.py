@@ -4,8 +4,9 @@ import pytest
 
 from milepost import ProcessManager
 from milepost.errors import InvalidDataError, ScenarioStateError, UnknownScenarioError
-from milepost.model.rows import DecisionRow, RunRow
+from milepost.model.rows import DecisionRow, RunRow, ScenarioRow
 from milepost.model.status import RunState
+from milepost.process.manager.snapshot import Snapshot
 
 
 class Sums(ProcessManager):
@@ -139,3 +140,30 @@ def test_secrets_are_not_kept_in_scenarios(made):
     manager.make_decisions(1, {"a": 2}, replace=True)
     with pytest.raises(InvalidDataError, match=r"does not keep 1.api_token.*make_decisions\(1, \{'api_token': …\}\)"):
         manager.load_scenario(saved)
+
+
+def test_comparing_many_scenarios_takes_steps_in_proportion(made, place, monkeypatch):
+    """Neither all scenarios nor all results are looked through for each of them."""
+    count, seen = 30, {"scenarios": 0, "digests": 0}
+    manager = made(Sums, [1, 2])
+    ids = []
+    for factor in range(count):
+        manager.make_decisions(1, {"factor": factor})
+        manager.get_stage_data(2)
+        ids.append(manager.save_current_scenario(f"s{factor}"))
+    rows, digest = type(place.store).rows, Snapshot.digest
+
+    def counted_rows(store, row, **equal):
+        found = rows(store, row, **equal)
+        seen["scenarios"] += len(found) if row is ScenarioRow else 0
+        return found
+
+    def counted_digest(*arguments):
+        seen["digests"] += 1
+        return digest(*arguments)
+
+    monkeypatch.setattr(type(place.store), "rows", counted_rows)
+    monkeypatch.setattr(Snapshot, "digest", counted_digest)
+    compared = manager.compare_scenarios(ids)
+    assert [{"2.total": 3 * factor} for factor in range(count)] == [each["metrics"] for each in compared]
+    assert seen["scenarios"] <= 4 * count and seen["digests"] <= 4 * count

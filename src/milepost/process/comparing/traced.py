@@ -20,6 +20,7 @@ from milepost.process.many_rows import grouped, rows_of
 from milepost.store.protocol import Store
 
 Decisions = Mapping[str, Mapping[str, object]]  # stage -> name -> value
+_ByReads = dict[tuple[str, ...], dict[tuple[str | None, ...], TraceRow]]
 _READ_BY_SCENARIO = (paths.DECISION, paths.NAMES, paths.STAGE)
 
 
@@ -31,6 +32,7 @@ class Traced:
         self._results = {row.key: row for row in results}
         traces = sorted(rows_of(store, TraceRow, "key", list(self._results)), key=lambda row: -row.seq)
         self._traces = grouped(traces, lambda row: row.stage)
+        self._read = {stage: _by_reads(rows) for stage, rows in self._traces.items()}
         self._process = process
         self._files = FileDigests(store, now)
         newest = [rows[0].key for rows in self._traces.values()]
@@ -51,27 +53,29 @@ class Traced:
         if stage in asked.found or stage in asked.under_way:
             return asked.found.get(stage)
         asked.under_way.add(stage)
-        holding = (trace for trace in self._traces.get(stage, ()) if self._holds(trace, asked))
-        trace = next(holding, None)
+        holding = [
+            known[now]
+            for read, known in self._read.get(stage, {}).items()
+            if (now := tuple(self._now(path, asked) for path in read)) in known
+        ]
+        trace = max(holding, key=lambda trace: trace.seq, default=None)
         asked.found[stage] = self._results[trace.key] if trace is not None else None
         return asked.found[stage]
 
-    def _holds(self, trace: TraceRow, asked: _Asked) -> bool:
-        reads = msgspec.json.decode(trace.reads, type=list[tuple[str, str]])
-        return all(self._is_so(path, digest, asked) for path, digest in reads)
-
-    def _is_so(self, path: str, digest: str, asked: _Asked) -> bool:
-        kind = paths.kind_of(path)
-        if kind == paths.UPSTREAM:
+    def _now(self, path: str, asked: _Asked) -> str | None:
+        if paths.kind_of(path) == paths.UPSTREAM:
             stage = paths.stage_and_name(path)[0]
             taken = self._find(self._numbers.get(stage, stage), asked)
-            return taken is not None and taken.address == digest
-        if kind not in _READ_BY_SCENARIO:
-            return True  # the code, and what belongs to the manager: not what a scenario decides
+            return None if taken is None else taken.address
+        if path not in asked.digests:
+            asked.digests[path] = self._digest(path, asked.snapshot)
+        return asked.digests[path]
+
+    def _digest(self, path: str, snapshot: Snapshot) -> str | None:
         try:
-            return asked.snapshot.digest(path, self._content) == digest
+            return snapshot.digest(path, self._content)
         except MilepostError:
-            return False  # a file that is gone, a value without a digest
+            return None  # a file that is gone, a value without a digest
 
     def _content(self, path: str) -> str:
         return self._files.digest(path, stage=self._process, name=path)
@@ -97,8 +101,25 @@ class _Asked:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self.digests: dict[str, str | None] = {}  # of what was decided, by path
         self.found: dict[str, ResultRow | None] = {}
         self.under_way: set[str] = set()
+
+
+def _decisive(trace: TraceRow) -> list[tuple[str, str]]:
+    """What it read that a scenario decides, itself or through other stages: not code, nor what the manager has."""
+    reads = msgspec.json.decode(trace.reads, type=list[tuple[str, str]])
+    return [(path, digest) for path, digest in reads if paths.kind_of(path) in (paths.UPSTREAM, *_READ_BY_SCENARIO)]
+
+
+def _by_reads(newest_first: Sequence[TraceRow]) -> _ByReads:
+    """The newest trace of each set of reads: by what was read, and by what it was then."""
+    found: _ByReads = {}
+    for trace in newest_first:
+        reads = _decisive(trace)
+        known = found.setdefault(tuple(path for path, _ in reads), {})
+        known.setdefault(tuple(digest for _, digest in reads), trace)
+    return found
 
 
 def by_hand(store: Store, processes: Collection[str], now: float) -> dict[str, Traced]:

@@ -212,10 +212,16 @@ class Scenarios:
         head = self._head(composed(name_or_id)) if isinstance(name_or_id, str) else None
         if head is not None and not head.removed:
             return head
-        heads = [row for row in self._heads(self._rows()).values() if row.id == name_or_id and not row.removed]
+        heads = self._heads_of(name_or_id) if isinstance(name_or_id, str) else []
         if heads:
             return max(heads, key=lambda row: row.seq)
         raise self._unknown(name_or_id)
+
+    def _heads_of(self, scenario_id: str) -> list[ScenarioRow]:
+        """The current rows of this id: one, or two where a renaming was cut short."""
+        rows = self._store.rows(ScenarioRow, process=self.process, id=scenario_id)
+        heads = [head for name in dict.fromkeys(row.name for row in rows) if (head := self._head(name)) is not None]
+        return [head for head in heads if head.id == scenario_id and not head.removed]
 
     def _unknown(self, name_or_id: str) -> UnknownScenarioError:
         known = [scenario.name for scenario in self.all()]
