@@ -176,7 +176,7 @@ def test_what_was_computed_before_a_decision_changed_is_no_result_of_the_other_s
     compared = manager.compare_scenarios([one, two])
     assert compared.metrics == {"2.kept": {"one": 3, "two": 2}}
     assert compared.diff == {"2.least": {"one": 5, "two": 8}}
-    assert list(compared[0]["results"]) == ["1", "2"]
+    assert list(compared[0]["results"]) == [1, 2]
     assert compared[0]["decisions"] == {1: {"factor": 3}, 2: {"least": 5}}
     manager.underway.end()
 

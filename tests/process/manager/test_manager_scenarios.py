@@ -75,7 +75,7 @@ def test_running_scenarios(made, place):
     assert [(run.scenario, run.state) for run in runs] == [("one", RunState.COMPLETED), ("two", RunState.COMPLETED)]
     comparison = manager.compare_scenarios(["one", "two"])
     assert comparison.metrics == {"2.total": {"one": 6, "two": 9}}
-    assert [each["results"]["2"]["status"] for each in comparison] == ["completed", "completed"]
+    assert [each["results"][2]["status"] for each in comparison] == ["completed", "completed"]
 
 
 def test_names_ids_and_versions(made):

@@ -77,7 +77,7 @@ def compare_scenarios(
     now: float,
     stage_of: Callable[[str], object] = str,
 ) -> ScenarioComparison:
-    """These scenarios with what is recorded of them. `stage_of`: how the `decisions` of an item address a stage."""
+    """These scenarios with what is recorded of them. `stage_of`: how `decisions` and `results` address a stage."""
     subjects = read_scenarios(store, objects, lock_folder, scenarios, now=now)
     items = [_item(scenario, subject, stage_of) for scenario, subject in zip(scenarios, subjects, strict=True)]
     return ScenarioComparison(items, compare_subjects(subjects))
@@ -92,7 +92,9 @@ def _item(scenario: Scenario, subject: Subject, stage_of: Callable[[str], object
     }
     if subject.run is not None:
         item["run"] = subject.run.name
-        item["results"] = {row.stage: _result(row) for row in subject.stages}
+        item["results"] = {
+            stage_of(row.stage) if row.parent is None else row.stage: _result(row) for row in subject.stages
+        }
         item["metrics"] = subject.metrics
     return item
 
