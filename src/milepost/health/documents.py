@@ -18,6 +18,7 @@ from milepost.store.protocol import Store
 ERRORS = (ProcessingStatus.ERROR, ProcessingStatus.FAILED)
 WARNINGS = (ProcessingStatus.WARNING,)
 SAMPLED = 300  # the last attempts, from which documents and times are told
+AHEAD_SECONDS = 86_400.0  # a clock that was set back hides no failure; what is dated further ahead is a mistake
 _TEXT_CHARACTERS = 120
 
 Outcomes = Mapping[ProcessingStatus, int]
@@ -36,12 +37,19 @@ class _Trouble(NamedTuple):
 def documents_succeed(ground: Ground) -> Finding:
     """Error and warning rate; a failure without a message counts like any other."""
     store, now = ground.reading(), ground.clock.now()
-    short, long = store.outcomes(now - SHORT_SECONDS), store.outcomes(now - LONG_SECONDS)
+    short, long = _outcomes(store, now, SHORT_SECONDS), _outcomes(store, now, LONG_SECONDS)
     errors = _trouble(store, ERRORS, short, long, now)
     warnings = _trouble(store, WARNINGS, short, long, now)
     metrics = _rates(errors, warnings) | _sampled(store, now, errors.long.total)
     status, text = _judge(errors, warnings, ground.thresholds)
     return Finding(status, text, metrics)
+
+
+def _outcomes(store: Store, now: float, window: float) -> Outcomes:
+    """How the attempts of a window ended, without the failures that are dated in some far future by mistake."""
+    later = store.outcomes(now + AHEAD_SECONDS)
+    bad = {status: later.get(status, 0) for status in (*ERRORS, *WARNINGS)}  # all else is not counted by its time
+    return {status: count - bad.get(status, 0) for status, count in store.outcomes(now - window).items()}
 
 
 def _trouble(
@@ -50,7 +58,7 @@ def _trouble(
     counts = [Count(sum(found.get(status, 0) for status in statuses), sum(found.values())) for found in (short, long)]
     last = None
     if counts[1].bad:
-        last = next(iter(store.recent_steps(statuses, now - LONG_SECONDS, limit=1)), None)
+        last = next(iter(store.recent_steps(statuses, now - LONG_SECONDS, until=now + AHEAD_SECONDS, limit=1)), None)
     return _Trouble(counts[0], counts[1], last, LONG_SECONDS if last is None else max(now - last.at, 0.0))
 
 
@@ -97,7 +105,7 @@ def _sampled(store: Store, now: float, attempts: int) -> dict[str, float]:
     Exact while the hour had no more attempts than are looked at; else the newest speak for all.
     """
     recent = store.rows(StepRow, newest=True, limit=SAMPLED) if attempts else []
-    rows = [row for row in recent if row.at >= now - LONG_SECONDS and row.status.is_terminal]
+    rows = [row for row in recent if now - LONG_SECONDS <= row.at <= now + AHEAD_SECONDS and row.status.is_terminal]
     if not rows:
         return {"total_docs": 0, "failed_docs_ratio": 0.0, "avg_processing_time": 0.0}
     stands: dict[tuple[str, str], ProcessingStatus] = {}

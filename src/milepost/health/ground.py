@@ -12,7 +12,7 @@ from milepost.config import ProcessingConfig
 from milepost.errors import InvalidDataError, MilepostError, StoreError, WorkspaceError
 from milepost.health.check import Finding, shown
 from milepost.kernel.clock import Clock
-from milepost.kernel.workspace import Workspace, find_workspace
+from milepost.kernel.workspace import LEDGER, Workspace, find_workspace
 from milepost.model.health import HealthStatus, Thresholds
 from milepost.model.redaction import redact
 from milepost.store.protocol import Store
@@ -31,6 +31,7 @@ class Ground:
         self._given = store
         self._lock = threading.Lock()
         self._opened: dict[str, Workspace] = {}  # those that are ours to close
+        self._ledger: tuple[int, int] | None = None  # which file it was when we opened it
 
     def writing(self) -> Store:
         """The ledger, to be written."""
@@ -44,7 +45,7 @@ class Ground:
         try:
             return self.writing()
         except (StoreError, WorkspaceError):
-            if self.folder is None or not self.folder.exists():
+            if self.folder is None or not (self.folder / LEDGER).exists():
                 raise
         with self._lock:
             return self._workspace(read_only=True).store
@@ -57,12 +58,40 @@ class Ground:
             self._opened.clear()
 
     def _workspace(self, *, read_only: bool) -> Workspace:
+        self._look_whether_it_is_the_same()
         if isinstance(self._place, Workspace) and self._place.read_only is read_only:
             return self._place
         name = "reading" if read_only else "writing"
         if name not in self._opened:
-            self._opened[name] = Workspace.open(self.folder, create=not read_only, read_only=read_only)
+            is_new = self._ledger is None and not read_only
+            self._opened[name] = Workspace.open(self.folder, create=is_new, read_only=read_only)
+            self._opened[name].store.durability  # noqa: B018  (opens it)
+            self._ledger = self._ledger_now()
         return self._opened[name]
+
+    def _look_whether_it_is_the_same(self) -> None:
+        """WorkspaceError when the workspace that was looked at is gone; one that was made anew is opened anew."""
+        if self._ledger is None and isinstance(self._place, Workspace):
+            self._place.store.durability  # noqa: B018
+            self._ledger = self._ledger_now()
+        now = None if self._ledger is None else self._ledger_now()
+        if now == self._ledger:
+            return
+        for workspace in self._opened.values():
+            workspace.close()
+        self._opened.clear()
+        if now is None:
+            raise WorkspaceError(f"workspace {self.folder} is gone: it was moved or deleted")
+        self._ledger = now
+
+    def _ledger_now(self) -> tuple[int, int] | None:
+        if self.folder is None:
+            return None
+        try:
+            found = (self.folder / LEDGER).stat()  # never opened: that would drop SQLite's locks
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def ground_at(place: object, store: object, *, clock: object, thresholds: object) -> Ground:

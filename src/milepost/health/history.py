@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 import threading
 from pathlib import Path
 
@@ -51,8 +52,11 @@ class History:
     def load(self, folder: Path) -> None:
         """Take over what another process has written since we read or wrote the file last."""
         try:
-            with open(os.open(folder / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would be waited for
+            with open(os.open(folder / FILE, flags), "rb") as file:
                 found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    return
                 identity = (found.st_ino, found.st_mtime_ns)
                 if identity == self._seen:
                     return
