@@ -306,3 +306,26 @@ def test_a_program_that_was_stopped_leaves_as_shells_expect(error, code, said):
     assert code == ended.returncode
     assert said in ended.stderr
     assert ("Traceback" in ended.stderr) == (code == 1)
+
+
+FORKING = """
+import os, signal
+from milepost.kernel.signals import StopSignals
+
+with StopSignals(grace=600) as stop:
+    for number in range(300):
+        child = os.fork()
+        if not child:
+            while True: signal.pause()
+        os.kill(child, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.wait(60)
+print("all ended")
+"""
+
+
+def test_a_child_that_is_ended_as_it_begins_ends():
+    """Three hundred times, SIGTERM right after the fork: it is heeded, and by the run as well."""
+    ended = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=120)
+    assert "all ended\n" == ended.stdout, ended.stderr

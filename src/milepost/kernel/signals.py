@@ -201,12 +201,30 @@ def _only_the_second(before: Callable[[int, FrameType | None], object] | int) ->
     return handle
 
 
+def _before_fork() -> None:
+    """What reaches a child before its handlers are right would be forgotten by Python: it has to wait."""
+    if _in_force:
+        _held_back.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+
+def _after_fork_in_parent() -> None:
+    mask, _held_back.mask = _held_back.mask, None
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _after_fork_in_child() -> None:
     while _in_force:
         _in_force.pop()._let_go()
+    _after_fork_in_parent()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+class _HeldBack(threading.local):
+    mask: set[int] | None = None  # of the thread that forks, as it was
+
+
+_held_back = _HeldBack()
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def _pipe() -> tuple[int, int]:

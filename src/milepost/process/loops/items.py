@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice, tee
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -24,14 +24,16 @@ from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.process.loops.before import Before, Known
 from milepost.process.loops.flight import Entry
-from milepost.process.loops.step import LoopStep, error_text, traceback_text
+from milepost.process.loops.step import LoopStep, traceback_text
 from milepost.process.loops.tally import Tally
+from milepost.steps.telling import error_text
 
 if TYPE_CHECKING:
     from milepost.process.loops.run import LoopRun
 
 T = TypeVar("T")
 WINDOW = 1000  # items that the ledger is asked for at once
+PROMISE_SECONDS = 0.002  # between two looks for an attempt that another thread is about to give back
 WINDOW_SECONDS = 0.02  # at most so long are they collected before the first is handed out
 
 
@@ -60,7 +62,7 @@ class LoopItems(Generic[T]):
     """An iterator of steps. Taken from by one thread; the steps may be entered in any."""
 
     def __init__(
-        self, loop: LoopRun, items: Iterable[T], rules: Rules[T], tally: Tally, before: Before, total: int | None
+        self, loop: LoopRun, items: Iterator[T], rules: Rules[T], tally: Tally, before: Before, total: int | None
     ) -> None:
         self.loop = loop
         self.step = tally.step
@@ -72,7 +74,8 @@ class LoopItems(Generic[T]):
         self._source = enumerate(zip(shown, keys, strict=True))
         self._ready: deque[LoopStep[T]] = deque()
         self._again: list[tuple[float, int, LoopStep[T]]] = []
-        self._tries: dict[int, int] = {}  # by position, of items that failed in this session
+        self._tries: dict[int, int] = {}  # by position, of items that will be tried again in this session
+        self._promised = 0  # attempts that failed and will come again, but are not in `_again` yet
         self._lock = threading.Lock()
         self._is_over = False
         tally.open(total)
@@ -82,12 +85,14 @@ class LoopItems(Generic[T]):
 
     def __next__(self) -> LoopStep[T]:
         self.loop.check()
-        step = self._due() or self._fresh() or self._awaited()
-        if step is not None:
-            return step
-        if not self._is_over:
-            self._is_over = True
-            self._tally.close()
+        while not self._is_over:
+            step = self._due() or self._fresh() or self._awaited()
+            if step is not None:
+                return step
+            with self._lock:
+                self._is_over = not (self._again or self._promised)
+            if self._is_over:
+                self._tally.close()
         raise StopIteration
 
     # What a step calls
@@ -117,37 +122,48 @@ class LoopItems(Generic[T]):
                 self._over(step)
         return False
 
-    def failed(self, step: LoopStep[T], error: Exception, seconds: float) -> bool:
+    def failed(self, step: LoopStep[T], error: BaseException, seconds: float) -> bool:
         """Record what went wrong; whether the loop goes on."""
-        tries, delay = self._next_try(step)
-        text = error_text(error)
-        status = ProcessingStatus.FAILED if delay is None else ProcessingStatus.ERROR
-        said = f"{text} (given up after {tries} attempts)" if delay is None and tries > 1 else text
-        row = self._row(step, status, said, seconds)
-        goes_on = delay is not None or self._rules.collects
-        with self._shielded():
-            try:
-                if goes_on:
-                    self._tally.settle(row)
-                else:
-                    self._tally.fail(row)
-            finally:
-                self._over(step)
-        self._say(step, said, error)
-        if delay is not None:
-            self._come_again(step, delay)
+        text, delay = self._next_try(step, error_text(error))
+        row = self._row(step, ProcessingStatus.FAILED if delay is None else ProcessingStatus.ERROR, text, seconds)
+        goes_on = delay is not None or (self._rules.collects and isinstance(error, Exception))
+        try:
+            with self._shielded():
+                try:
+                    if goes_on:
+                        self._tally.settle(row)
+                    else:
+                        self._tally.fail(row)
+                finally:
+                    self._over(step)
+            self._say(step, text, error)
+        finally:
+            if delay is not None:
+                self._come_again(step, delay)
         return goes_on
 
-    def _next_try(self, step: LoopStep[T]) -> tuple[int, float | None]:
+    def _next_try(self, step: LoopStep[T], text: str) -> tuple[str, float | None]:
+        """What to say of a failure, and in how many seconds it is tried again; None: not in this session.
+
+        One that will be is promised here, so that the loop does not end before it comes.
+        """
         with self._lock:
-            tries = self._tries[step.position] = self._tries.get(step.position, 0) + 1
-        return tries, self._rules.backoff.delay(tries, random.random())
+            tries = self._tries.pop(step.position, 0) + 1
+            delay = self._rules.backoff.delay(tries, random.random())
+            if delay is None:
+                return f"{text} (given up after {tries} attempts)" if tries > 1 else text, None
+            if self._is_over:
+                return f"{text} (not tried again: the loop had come to its end)", None
+            self._tries[step.position] = tries
+            self._promised += 1
+        return text, delay
 
     def _come_again(self, step: LoopStep[T], delay: float) -> None:
         again = LoopStep(
             self, step.value, item=step.item, digest=step.digest, attempt=step.attempt + 1, position=step.position
         )
         with self._lock:
+            self._promised -= 1
             heapq.heappush(self._again, (time.monotonic() + delay, step.position, again))
 
     def _row(self, step: LoopStep[T], status: ProcessingStatus, text: str | None, seconds: float) -> StepRow:
@@ -173,7 +189,7 @@ class LoopItems(Generic[T]):
         if self._is_over:
             self._tally.complete_if_idle()  # the last of those that other threads or tasks had at hand
 
-    def _say(self, step: LoopStep[T], text: str, error: Exception) -> None:
+    def _say(self, step: LoopStep[T], text: str, error: BaseException) -> None:
         logging.getLogger("milepost.loops").error("%s: item %s: %s", self.step, step.item, text)
         self.loop.log(traceback_text(error), level="DEBUG")
 
@@ -194,8 +210,9 @@ class LoopItems(Generic[T]):
 
     def _awaited(self) -> LoopStep[T] | None:
         """What is to be tried again and is not due yet: wait for it, ready to stop."""
-        while self._again:
-            self.loop.stop.wait(max(0.0, self._again[0][0] - time.monotonic()))
+        while self._again or self._promised:
+            due = self._again[0][0] - time.monotonic() if self._again else PROMISE_SECONDS
+            self.loop.stop.wait(max(0.0, due))
             self.loop.check()
             step = self._due()
             if step is not None:
@@ -208,6 +225,7 @@ class LoopItems(Generic[T]):
             if not window:
                 return None
             self._take(window)
+        self._tally.hand_out()
         return self._ready.popleft()
 
     def _window(self) -> Iterator[tuple[int, T, str, bytes]]:

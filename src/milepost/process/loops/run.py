@@ -69,7 +69,7 @@ class LoopRun:
         self._verbose = verbose
         self._tallies: dict[str, Tally] = {}
         self._state = RunState.PENDING
-        self._pid = os.getpid()
+        self.pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"<LoopRun of {self.process}: {self.state}>"
@@ -128,8 +128,9 @@ class LoopRun:
         without it an item is called by its content. Two items of one key are an error.
 
         `retries`: so many more attempts, each after a random wait of up to `retry_delay`, 2, 4… times that (seconds);
-        other items go on meanwhile. `errors="collect"`: an item that failed for good is recorded and the loop goes
-        on; `"stop"`: its exception leaves the block. Failed items come again when the run is continued.
+        other items go on meanwhile. What fails after the loop came to its end, as where all steps are taken at once and
+        entered later, is not. `errors="collect"`: an item that failed for good is recorded and the loop goes on;
+        `"stop"`: its exception leaves the block. Failed items come again when the run is continued.
 
         `items` may be a generator of any length; `total` says how many, where `len` cannot. Each step is committed when
         its block is left; with `batch` (seconds, such as 0.1) together with others, and a kill costs what was not.
@@ -139,12 +140,13 @@ class LoopRun:
         rules: Rules[T] = Rules(
             key=key, version=version, by=by, retries=retries, retry_delay=retry_delay, errors=errors, once=once
         )
+        source = iter(items)
         tally = self._tally(step or self.process, batch)
         before = Before(
             self._underway.store, self.id, tally.step, tally.key, ever=rules.ever, retries_all=self._retries_all
         )
         count = len(items) if total is None and isinstance(items, Sized) else total
-        return LoopItems(self, items, rules, tally, before, count)
+        return LoopItems(self, source, rules, tally, before, count)
 
     def check(self) -> None:
         """A safe point: raises Cancelled when the run was asked to stop."""
@@ -195,7 +197,7 @@ class LoopRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if os.getpid() != self._pid:
+        if os.getpid() != self.pid:
             return  # a forked child leaves: the run is its parent's
         try:
             with self.stop.shielded():
@@ -252,7 +254,9 @@ class LoopRun:
             stages = self._underway.stages.values()
             self._underway.expected = {row.stage for row in stages if not row.state.has_result}
         try:
-            self._underway.record_stages({name: tally.ending for name, tally in self._tallies.items()})
+            self._underway.record_stages(
+                {name: tally.ending for name, tally in self._tallies.items() if tally.is_begun}
+            )
         except StoreError as refused:
             return refused
         return None

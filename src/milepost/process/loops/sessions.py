@@ -13,9 +13,10 @@ from milepost.model.status import RunState
 from milepost.process.loops.deaths import lost_attempts
 from milepost.process.loops.flight import forget
 from milepost.process.loops.program import LOOP, RETRY_REQUESTED, program_event, wanted_again
-from milepost.process.loops.step import error_text
+from milepost.process.loops.step import ends_the_program
 from milepost.process.opening import Opened, claim_run, fresh_run
 from milepost.process.underway import RunUnderway
+from milepost.steps.telling import error_text
 
 
 class Claimed(NamedTuple):
@@ -50,11 +51,11 @@ def take_over(underway: RunUnderway) -> list[StepRow]:
 
 def verdict(error: BaseException | None, stop: StopSignals) -> tuple[RunState | None, str | None]:
     """What a run ends as when its block is left with `error`, and why; None: as its stages say."""
-    if error is None or (isinstance(error, SystemExit) and not error.code):
+    if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
         return None, None
     if isinstance(error, SystemExit):
         return RunState.FAILED, redact(f"the program left with exit code {error.code}")
-    if isinstance(error, Exception):
+    if not ends_the_program(error):
         return RunState.FAILED, error_text(error)
     cause = stop.cause or ("Ctrl-C" if isinstance(error, KeyboardInterrupt) else redact(str(error)))
     return RunState.CANCELLED, cause or ("cancelled" if isinstance(error, Cancelled) else type(error).__name__)

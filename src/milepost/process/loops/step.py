@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from contextvars import Token
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import msgspec
 
-from milepost.errors import InvalidDataError, StoreError
+from milepost.errors import Cancelled, InvalidDataError, StoreError
 from milepost.kernel.context import Context, current
 from milepost.model.metrics import checked_metric
 from milepost.model.redaction import redact, redact_value
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from milepost.process.loops.items import LoopItems
 
 T = TypeVar("T")
+ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit, Cancelled)
+STOPPING_MODULES = ("asyncio", "streamlit", "trio")  # their own such exceptions: a cancelled task, a page that reruns
+LONGEST_TRACEBACK = 10_000  # characters
 
 
 class LoopStep(Generic[T]):
@@ -28,7 +32,8 @@ class LoopStep(Generic[T]):
 
     Leaving the block commits the outcome: success, with `warn` a warning, with `skip` skipped. An exception makes it a
     failure, and passes on or not as the loop's `errors=` says. What ends the program (Ctrl-C, `Cancelled`, `sys.exit`)
-    is no failure of the item: nothing is recorded, and it is tried again. A step that is not entered is left undone.
+    or the task is no failure of the item: nothing is recorded, and it is tried again. A step that is not entered is
+    left undone, and the run not complete. In a forked child nothing is recorded: the item is its parent's.
     """
 
     __slots__ = ("_began", "_details", "_items", "_metrics", "_position", "_slot", "_status", "_texts", "_token",
@@ -97,11 +102,13 @@ class LoopStep(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         seconds = time.perf_counter() - cast(float, self._began)
+        if os.getpid() != self._items.loop.pid:
+            return False
         try:
             if error is None:
                 text = "; ".join(self._texts)
                 return self._items.ended(self, self._status, redact(text) if text else None, seconds)
-            if not isinstance(error, Exception) or isinstance(error, StoreError):
+            if ends_the_program(error) or isinstance(error, StoreError):
                 return self._items.left(self)
             return self._items.failed(self, error, seconds)
         finally:
@@ -127,14 +134,19 @@ class LoopStep(Generic[T]):
         return details, None if self._metrics is None else msgspec.json.encode(self._metrics).decode()
 
 
-def error_text(error: BaseException) -> str:
-    """An exception as a row has it: its type and text, shortened, secrets masked."""
-    return shortened(encodable(redact(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)))
+def ends_the_program(error: BaseException) -> bool:
+    """Whether it is a way to stop, and no failure: of the program, or of the task or script that runs the block.
+
+    A `BaseException` of another kind is a failure that `except Exception` must not swallow, as a panic in Rust code is.
+    """
+    if isinstance(error, Exception):
+        return False
+    return isinstance(error, ENDINGS) or type(error).__module__.partition(".")[0] in STOPPING_MODULES
 
 
 def traceback_text(error: BaseException) -> str:
     """Where it was raised, without the frames of ours."""
-    return redact("".join(traceback.format_exception(error)))
+    return shortened(redact("".join(traceback.format_exception(error))), LONGEST_TRACEBACK)
 
 
 def _json(details: dict[str, object]) -> str:

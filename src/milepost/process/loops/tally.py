@@ -31,6 +31,7 @@ class Tally:
         self._lock = threading.RLock()
         self._total: int | None = 0
         self._done = self._found = self._failed = 0
+        self._undone = 0  # items that were handed out and have no outcome
         self._at_hand: dict[int, str] = {}
         self._failures: list[str] = []
         self._waiting: list[StepRow] = []
@@ -38,6 +39,11 @@ class Tally:
         self._memory = 0
         self._began: float | None = None  # monotonic
         self._error: str | None = None  # what ended its loop
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a loop was ever begun."""
+        return self._began is not None
 
     def open(self, total: int | None) -> None:
         """A loop over so many items begins; None: their number is not known."""
@@ -68,12 +74,13 @@ class Tally:
             self.complete_if_idle()
 
     def complete_if_idle(self) -> None:
-        """Where all loops of this step are at their end, and none of their items is at hand, it is complete.
+        """Where all loops of this step are at their end, and each of their items has an outcome, it is complete.
 
         Faces see it soon; what the run's end commits is what counts, so that short loops in loops cost no commit.
         """
         with self._lock:
-            if self.loops or self._at_hand or self._underway.stages[self.step].state is not StageState.RUNNING:
+            is_running = self._underway.stages[self.step].state is StageState.RUNNING
+            if self.loops or self._at_hand or self._undone or not is_running:
                 return
             if self._total is None:
                 self._total = self._done + self._found + self._failed
@@ -91,10 +98,16 @@ class Tally:
         with self._lock:
             self.flush()
             self._failed += 1
+            self._undone -= 1
             self._error = f"item {row.item!r}: {row.error}"
             self._underway.stage(
                 self.step, row, state=StageState.FAILED, error=self._error, message=None, **self._counts()
             )
+
+    def hand_out(self) -> None:
+        """An item goes to who loops, for the first time."""
+        with self._lock:
+            self._undone += 1
 
     def begin(self, position: int, item: str) -> None:
         """An item is at hand."""
@@ -120,9 +133,11 @@ class Tally:
         with self._lock:
             if row.status is ProcessingStatus.FAILED:
                 self._failed += 1
+                self._undone -= 1
                 self._note(f"{row.item}: {row.error}")
             elif row.status.is_done:
                 self._done += 1
+                self._undone -= 1
             if not self.batch:
                 self._underway.record(row)
                 return
