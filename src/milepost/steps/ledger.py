@@ -69,6 +69,8 @@ class Ledger:
         self.store = store
         self.notes_folder = None if path is None else folder_beside(path)
         self.next_look = 0.0  # for the dead, by the monotonic clock
+        self._path = path
+        self._file = None if path is None else _identity(path)
         self._wait_seconds = wait_seconds
         self._close_store = close_store
         self._begin()
@@ -77,7 +79,23 @@ class Ledger:
         """Commit these rows, all or none; how many changed something. `fresh`: only where there is none yet."""
         if self._pid != os.getpid():
             self._begin()
-        return self._recorder.record(*rows, fresh=fresh)
+        changed = self._recorder.record(*rows, fresh=fresh)
+        self.check_that_it_is_there()  # after: what was written to a file without a name is lost
+        return changed
+
+    def check_that_it_is_there(self) -> None:
+        """StoreError when the file that was opened is not the one at its place any more."""
+        if self.is_gone:
+            raise StoreError(
+                f"ledger {self._path} was moved or deleted while it was open: what is recorded now would be lost; "
+                "close the manager, and it begins anew there",
+                path=str(self._path),
+            )
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody has moved or deleted its file, or put another in its place."""
+        return self._path is not None and _identity(self._path) != self._file
 
     def notes(self) -> AtHand | None:
         """Where this process notes what it has at hand; None for a ledger that is no file."""
@@ -196,6 +214,15 @@ def _of_file(path: Path) -> Ledger:
 def _shared(where: str, opened: Callable[[], Ledger]) -> Ledger:
     which = (os.getpid(), where)
     ledger = _open.get(which)
-    if ledger is None:
+    if ledger is None or ledger.is_gone:
         ledger = _open[which] = opened()
     return ledger
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at its place; None where there is none. It is never opened: that would drop SQLite's locks."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
