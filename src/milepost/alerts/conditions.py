@@ -10,7 +10,7 @@ from milepost.alerts import rules as kinds
 from milepost.alerts.scene import RunSeen, Scene
 from milepost.model.alerting import Finding
 from milepost.model.status import ProcessingStatus, RunState
-from milepost.model.text import duration
+from milepost.model.text import duration, span
 
 WORKSPACE = "workspace"  # the subject of rules about all of it
 LEVELS = {"healthy": 0, "warning": 1, "unknown": 1, "critical": 2}  # what is not known is no good sign
@@ -94,7 +94,7 @@ class Observer:
         return scene.at - self._moved[key][1]
 
     def _duration(self, rule: kinds.Duration, scene: Scene) -> Iterator[Finding]:
-        most = f"more than {duration(rule.above_seconds)}"
+        most = f"more than {span(rule.above_seconds)}"
         for seen in _of_process(scene.active, rule):
             if rule.stage is None:
                 took = scene.worked_seconds(seen)
@@ -117,7 +117,7 @@ class Observer:
                     yield _about(
                         seen,
                         f"finishes {rate:.3g} items a second, less than {rule.below_per_second:g}, "
-                        f"over the last {duration(rule.window_seconds)}",
+                        f"over the last {span(rule.window_seconds)}",
                         row.stage,
                     )
 
@@ -137,9 +137,8 @@ class Observer:
         bad = sum(counts.get(status, 0) for status in statuses)
         if total < rule.least or bad <= rule.above * total:
             return []
-        what = "failed or warned" if rule.warnings else "failed"
-        span = duration(rule.window_seconds)
-        return [Finding(WORKSPACE, f"{bad:,} of {total:,} attempts ({bad / total:.0%}) {what} in the last {span}")]
+        what, window = "failed or warned" if rule.warnings else "failed", span(rule.window_seconds)
+        return [Finding(WORKSPACE, f"{bad:,} of {total:,} attempts ({bad / total:.0%}) {what} in the last {window}")]
 
     def _health_level(self, rule: kinds.Health) -> list[Finding] | None:
         now = self._health() if self._health is not None else HealthNow("unknown")

@@ -108,6 +108,16 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def span(seconds: float) -> str:
+    """A length of time that was chosen: as `duration` says it, without a rest of nothing: `1 h`, `5 min`.
+
+    Example:
+        >>> span(3600), span(300), span(90), span(2)
+        ('1 h', '5 min', '1 min 30 s', '2 s')
+    """
+    return re.sub(r"\.0(?= s$)| 0+ (?:s|min|h)$", "", duration(seconds))
+
+
 def counted(number: int, thing: str) -> str:
     """`1 item`, `1,204 items`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from milepost.model.text import duration
+from milepost.model.text import span
 from milepost.terminal.style import Screen, Style
 from milepost.terminal.text import age, count, counted, safe, wrapped
 from milepost.views.errors import ErrorGroup
@@ -12,11 +12,11 @@ from milepost.views.errors import ErrorGroup
 
 def errors_page(groups: Sequence[ErrorGroup], screen: Screen, now: float, *, since: float, limit: int) -> list[str]:
     """The page; `since` is where the time looked at begins, in UTC epoch seconds."""
-    span = duration(now - since).removesuffix(" 00 s").removesuffix(" 00 min").removesuffix(" 0 h")
+    asked = span(now - since)
     if not groups:
-        return [f"nothing failed in the last {span}"]
+        return [f"nothing failed in the last {asked}"]
     failed = counted(sum(group.count for group in groups), "attempt")
-    lines = wrapped(f"{failed} failed in the last {span}, of {counted(len(groups), 'kind')}", screen.columns)
+    lines = wrapped(f"{failed} failed in the last {asked}, of {counted(len(groups), 'kind')}", screen.columns)
     for group in groups[:limit]:
         lines += ["", *_group(group, screen, now)]
     if len(groups) > limit:
