@@ -17,6 +17,7 @@ from milepost.kernel.host import memory_bytes
 from milepost.kernel.sessions import new_session
 from milepost.model.rows import RunRow, SessionRow
 from milepost.model.status import RunState
+from milepost.steps import ProcessingStepManager
 
 HEALTHY, WARNING, UNKNOWN, CRITICAL = HealthStatus
 SOURCE = """
@@ -202,3 +203,23 @@ def test_the_memory_of_a_run_counts_for_who_looks_from_outside(job, tmp_path):
 
 def _status_and_text(check):
     return check.status, check.text
+
+
+def test_documents_of_a_killed_process_are_missed_until_they_are_taken_up(workspace, found):
+    """A warning that names them, from the kill until the ledger is used again."""
+    program = (
+        "import os, signal, sys\n"
+        "from milepost.steps import ProcessingStepManager\n"
+        "manager = ProcessingStepManager(sys.argv[1])\n"
+        "manager.add_step('done', 'ocr', 'running')\n"
+        "manager.add_step('done', 'ocr', 'success')\n"
+        "with manager.step('page 7', 'ocr'), manager.step('page 8', 'ocr'):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(workspace.path)], check=False)
+    dead = found("dead sessions")
+    assert dead.status == "warning"
+    assert dead.text.startswith("2 documents were at hand of processes that died: ocr of page 7; ocr of page 8;")
+    assert dead.metrics["documents_left_behind"] == 2
+    ProcessingStepManager(workspace).get_steps("page 7")
+    assert found("dead sessions").status == "healthy"

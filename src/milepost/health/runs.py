@@ -1,15 +1,19 @@
-"""Whether runs that should be worked on are: those that fell silent, and those that died and wait to be taken up."""
+"""Whether what should be worked on is: runs that fell silent, and runs and documents whose process died."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from milepost.health.check import Finding
 from milepost.health.ground import Ground, unknown_without_ledger
 from milepost.kernel.alive import Seen, look
+from milepost.kernel.at_hand import Entry, folder_beside, left_behind
+from milepost.kernel.workspace import LEDGER
 from milepost.model.health import HealthStatus
 from milepost.model.rows import RunRow, SessionRow
-from milepost.model.status import RunState
+from milepost.model.status import ProcessingStatus, RunState
 from milepost.model.text import counted, duration
 
 LOOKED_AT = 200  # of the runs that are written down as worked on, the newest
@@ -66,10 +70,32 @@ def dead_runs_are_taken_up(ground: Ground) -> Finding:
         ago = now - (run.created if seen.ended is None else seen.ended)
         if seen.state is RunState.INTERRUPTED and ago < ground.thresholds.dead_for_seconds and _is_newest(ground, run):
             dead.append(f"{run.name} died {duration(ago)} ago ({seen.cause or 'killed'}): milepost resume {run.name}")
-    metrics = {"runs_interrupted": len(dead)}
+    left = [entry for entry in _left_behind(ground) if _is_open(ground, entry)]
+    metrics = {"runs_interrupted": len(dead), "documents_left_behind": len(left)}
+    if left:
+        named = "; ".join(f"{entry.step} of {entry.item:.80}" for entry in left[:NAMED])
+        dead.insert(0, f"{_were(len(left))} at hand of processes that died: {named}; start their program again")
     if dead:
         return Finding(HealthStatus.WARNING, _several(dead), metrics)
     return Finding(HealthStatus.HEALTHY, "none waits to be taken up", metrics)
+
+
+def _left_behind(ground: Ground) -> Iterator[Entry]:
+    """What processes that were killed had at hand of documents."""
+    if ground.folder is None:
+        return
+    for left in islice(left_behind(folder_beside(ground.folder / LEDGER)), LOOKED_AT):
+        yield from left.entries[:LOOKED_AT]
+
+
+def _is_open(ground: Ground, entry: Entry) -> bool:
+    """Whether nobody ended this attempt, as any process may."""
+    standing = ground.reading().standings(entry.run, entry.step, [entry.item]).get(entry.item)
+    return standing is not None and standing.status is ProcessingStatus.RUNNING and standing.at == entry.at
+
+
+def _were(documents: int) -> str:
+    return "1 document was" if documents == 1 else f"{documents:,} documents were"
 
 
 def _is_newest(ground: Ground, run: RunRow) -> bool:
