@@ -9,6 +9,7 @@ import pytest
 from test_loops import passed, steps
 
 from milepost import Cancelled, open_run
+from milepost.kernel.logs import read_logs
 from milepost.model.rows import RunRow, StageRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
 
@@ -179,3 +180,21 @@ def test_a_forked_child_records_nothing_of_its_parents_item(workspace, ending):
             assert os.waitpid(child, 0)[1] == 0
     (row,) = steps(workspace)
     assert (row.status, run.done) == (ProcessingStatus.SUCCESS, 1)
+
+
+def test_a_storm_of_failures_is_recorded_whole_and_printed_in_part(workspace, caplog, monkeypatch):
+    """So many lines and tracebacks, then one that says where the others are; also over loops in loops."""
+    monkeypatch.setattr("milepost.process.loops.items.MOST_SAID", 5)
+    with open_run("extract") as run:
+        for outer in range(4):
+            for step in run.items(range(3), key=lambda number, outer=outer: (outer, number)):
+                with step as number:
+                    raise ValueError(number)
+    assert run.failed == len(steps(workspace, run=run.id)) == 12
+    said = [record.getMessage() for record in caplog.records if record.name == "milepost.loops"]
+    assert said[4:] == [
+        "extract: item (1, 1): ValueError: 1",
+        "extract: further failures are recorded, and not printed: milepost errors",
+    ]
+    lines = [line.text for line in read_logs(workspace.log_folder(run.id))]
+    assert sum("Traceback" in text for text in lines) == 5

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from milepost.process.loops.run import LoopRun
 
 T = TypeVar("T")
+MOST_SAID = 1000  # failures of a step that are printed and logged with their traceback, in a session
 WINDOW = 1000  # items that the ledger is asked for at once
 PROMISE_SECONDS = 0.002  # between two looks for an attempt that another thread is about to give back
 WINDOW_SECONDS = 0.02  # at most so long are they collected before the first is handed out
@@ -190,8 +191,13 @@ class LoopItems(Generic[T]):
             self._tally.complete_if_idle()  # the last of those that other threads or tasks had at hand
 
     def _say(self, step: LoopStep[T], text: str, error: BaseException) -> None:
-        logging.getLogger("milepost.loops").error("%s: item %s: %s", self.step, step.item, text)
-        self.loop.log(traceback_text(error), level="DEBUG")
+        """To people and the log; where everything fails, no more than the first so many."""
+        logger, number = logging.getLogger("milepost.loops"), self._tally.say()
+        if number <= MOST_SAID:
+            logger.error("%s: item %s: %s", self.step, step.item, text)
+            self.loop.log(traceback_text(error), level="DEBUG")
+        elif number == MOST_SAID + 1:
+            logger.error("%s: further failures are recorded, and not printed: milepost errors", self.step)
 
     def _shielded(self) -> AbstractContextManager[None]:
         if threading.current_thread() is threading.main_thread():

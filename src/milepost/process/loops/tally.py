@@ -31,6 +31,7 @@ class Tally:
         self._lock = threading.RLock()
         self._total: int | None = 0
         self._done = self._found = self._failed = 0
+        self._said = 0  # failures that people were told of
         self._undone = 0  # items that were handed out and have no outcome
         self._at_hand: dict[int, str] = {}
         self._failures: list[str] = []
@@ -121,6 +122,12 @@ class Tally:
         """So many items were found done."""
         with self._lock:
             self._found += count
+
+    def say(self) -> int:
+        """A failure is about to be told; the how many-th it is."""
+        with self._lock:
+            self._said += 1
+            return self._said
 
     def set_aside(self, item: str, why: str) -> None:
         """An item that failed for good before is not tried again."""
