@@ -51,7 +51,7 @@ def health_command(live: bool, ready: bool, timeout: float) -> int:
     if live:
         return _say_live()
     with (
-        open_workspace(read_only=False) as workspace,
+        open_workspace(read_only=False, notes_deaths=False) as workspace,
         HealthCheckManager(workspace=workspace, timeout=timeout) as manager,
     ):
         report = manager.perform_readiness_check() if ready else manager.perform_health_check()

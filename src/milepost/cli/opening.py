@@ -7,14 +7,23 @@ import time
 from collections.abc import Sequence
 
 from milepost.cli.options import options
-from milepost.kernel.workspace import Workspace
+from milepost.kernel.at_hand import folder_beside, left_behind
+from milepost.kernel.workspace import LEDGER, Workspace
 from milepost.terminal.style import Screen, screen_of
 from milepost.views.view import View, to_json
 
 
-def open_workspace(*, read_only: bool = True) -> Workspace:
-    """The workspace that is meant. None is made: that is left to a run that begins."""
-    return Workspace.open(options().workspace, create=False, read_only=read_only)
+def open_workspace(*, read_only: bool = True, notes_deaths: bool = True) -> Workspace:
+    """The workspace that is meant. None is made: that is left to a run that begins.
+
+    What killed processes had at hand of documents is written down first, so that every command tells it.
+    """
+    workspace = Workspace.open(options().workspace, create=False, read_only=read_only)
+    if notes_deaths and any(left_behind(folder_beside(workspace.path / LEDGER))):
+        from milepost.steps.deaths import write_down_in
+
+        write_down_in(workspace.path)
+    return workspace
 
 
 def open_to_write() -> Workspace:

@@ -5,17 +5,19 @@ A process that is killed says nothing of what it had at hand; its notes beside t
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-from milepost.errors import StoreError
+from milepost.errors import MilepostError, StoreError
 from milepost.kernel import host
 from milepost.kernel.at_hand import Entry, LeftBehind, taken_over
 from milepost.kernel.crash import cause_of_death
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.steps.announcing import announce_one
-from milepost.steps.ledger import Ledger
+from milepost.steps.ledger import Ledger, ledger_of
 
 LOOK_SECONDS = 1.0
 MOST_DEATHS = 3  # a death is not the document's fault, unless it keeps happening
@@ -38,6 +40,12 @@ def look_for_the_dead(ledger: Ledger, *, now: bool = False) -> None:
                 _write_down(ledger, left, entry)
         except StoreError:
             return  # the file stays
+
+
+def write_down_in(workspace: Path) -> None:
+    """The same for who only reads this workspace; where it cannot be written nothing is."""
+    with contextlib.suppress(MilepostError, OSError):
+        look_for_the_dead(ledger_of(workspace), now=True)
 
 
 def _write_down(ledger: Ledger, left: LeftBehind, entry: Entry) -> None:
