@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -99,7 +100,6 @@ def test_empty_columns_are_left_out() -> None:
 
 def test_colours_do_not_change_the_layout() -> None:
     """A painted table without its escapes is the plain one."""
-    import re
 
     cells = [Cell("score", Style.BOLD), Cell("running", Style.BLUE), Cell("x"), Cell("why", Style.DIM)]
     plain = lay_out(COLUMNS, [cells, cells], columns_wide=60, colour=False)
@@ -151,3 +151,12 @@ def test_a_column_is_not_cut_below_what_is_wanted_while_others_can_go() -> None:
     assert lay_out(columns, [cells], columns_wide=26, colour=False) == ["name", "tranquil-viper"]
     assert lay_out(columns, [cells], columns_wide=40, colour=False)[1] == "tranquil-viper  60/120, 12 failed"
     assert lay_out(columns, [cells], columns_wide=9, colour=False)[1] == "tranquil…"
+
+
+@pytest.mark.parametrize("columns", range(20, 60))
+def test_a_figure_stays_with_its_unit(columns: int) -> None:
+    """Wherever a line is broken; and the text is the same."""
+    told = "orders 1.2 s, clean 3 min 05 s and score 1,204 MB of 7 % in 2 h 07 min: 5 students"
+    lines = text.wrapped(told, columns, indent=" ")
+    assert " ".join(line.strip() for line in lines) == told
+    assert [line for line in lines if re.match(r" +(?:s|min|h|MB|%)\b", line)] == []

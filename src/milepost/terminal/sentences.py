@@ -6,7 +6,7 @@ import shlex
 
 from milepost.model.status import RunState, StageState
 from milepost.terminal.style import STATE_STYLES, Screen, Style
-from milepost.terminal.text import age, counted, duration, listed, safe
+from milepost.terminal.text import age, counted, duration, listed, safe, wrapped
 from milepost.views.runs import RunDetail, RunLine
 from milepost.views.stages import StageView
 from milepost.views.watch import Continuation
@@ -51,13 +51,9 @@ def summary(detail: RunDetail, screen: Screen, *, session_seconds: float | None 
 
 
 def _told(what: str, told: list[str], screen: Screen) -> list[str]:
-    from textwrap import wrap
-
     lines: list[str] = []
     for text in told:
-        first, *rest = wrap(
-            text, max(min(screen.columns, 100) - 12, 20), break_long_words=False, break_on_hyphens=False
-        ) or [""]
+        first, *rest = wrapped(text, min(screen.columns, 100) - 12)
         lines += [f"  {screen.paint(f'{what:<8}', Style.DIM)} {first}", *(" " * 11 + line for line in rest)]
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from milepost.model.text import clip as clip
@@ -12,6 +13,7 @@ from milepost.model.text import size as size
 from milepost.model.text import width as width
 
 LEAST_COLUMNS = 20  # a narrower window wraps by itself
+_FIGURE = re.compile(r"(?<=\d) (?=(?:s|min|h|d|[kMGTP]?B|%)(?!\w))")  # the blank before a unit
 
 
 def safe_lines(text: str) -> list[str]:
@@ -20,7 +22,7 @@ def safe_lines(text: str) -> list[str]:
 
 
 def wrapped(text: str, columns: int, *, indent: str = "") -> list[str]:
-    """The text as lines of at most so many columns, broken between words; a longer word stays whole.
+    """The text as lines of at most so many columns, broken between words; a longer word stays whole, as does `1.8 s`.
 
     Example:
         >>> wrapped("one two three four five", 20, indent="  ")
@@ -28,10 +30,11 @@ def wrapped(text: str, columns: int, *, indent: str = "") -> list[str]:
     """
     from textwrap import wrap
 
-    return wrap(
-        text, max(columns, LEAST_COLUMNS), initial_indent=indent, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False,
-    ) or [indent]  # fmt: skip
+    lines = wrap(
+        _FIGURE.sub("\N{NO-BREAK SPACE}", text), max(columns, LEAST_COLUMNS),
+        initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [indent]
 
 
 def rough(seconds: float | None) -> str:
