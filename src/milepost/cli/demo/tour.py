@@ -25,9 +25,9 @@ OTHER = ("--set", "clean.late_after=30")
 TRY = """\
 Now it is yours, in {folder}/:
   edit a helper in flights.py, chance() say, and: milepost run flights.py
-  milepost why last          what ran, what was reused, and which change it was
-  milepost run flights.py --set study.samples=800     Ctrl-C, and the same again
-  milepost run flights.py --sweep rank.threshold=0.2,0.3  two runs, compared\
+  milepost why last   what ran, what was reused, and which change it was
+  milepost run flights.py --set study.samples=800   Ctrl-C, and the same again
+  milepost run flights.py --sweep rank.threshold=0.2,0.3   two runs, compared\
 """
 
 
