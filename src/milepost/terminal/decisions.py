@@ -28,10 +28,10 @@ def decisions_page(found: DecisionsView, screen: Screen, now: float) -> list[str
     longest = max(width(row[0].text) for row in rows)
     columns = (
         Column("  decision", least=min(longest, screen.columns // 2)),
-        Column("value", least=8),
+        Column("value", least=8, wanted=20),
         Column("default", rank=1, least=8),
-        Column("affects", rank=2, least=10),
-        Column("chosen by", rank=3, least=18),
+        Column("affects", rank=3, least=10, wanted=16),
+        Column("chosen by", rank=2, least=18, wanted=22),
     )
     title, *table = lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour)
     lines += ["", title]
