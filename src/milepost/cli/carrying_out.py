@@ -79,19 +79,20 @@ def carried_out(
     """Load and run under the eyes of the user. What fails before a run was claimed is raised."""
     claimed: list[tuple[Run, Workspace]] = []
     error: BaseException | None = None
-    with Following(quiet=options().json) as face:
-        process, decisions = load()
+    face = Following(quiet=options().json)
+    try:
+        with face:
+            process, decisions = load()
 
-        def begin(run: Run, place: Workspace) -> None:
-            claimed.append((run, place))
-            face.begin(run, place)
+            def begin(run: Run, place: Workspace) -> None:
+                claimed.append((run, place))
+                face.begin(run, place)
 
-        try:
             process.run(decisions, workspace=workspace, on_start=begin, **how)
-        except (Exception, Cancelled, KeyboardInterrupt) as caught:
-            if not claimed:
-                raise
-            error = caught
+    except (Exception, Cancelled, KeyboardInterrupt) as caught:
+        if not claimed:
+            raise
+        error = caught
     return Carried(*claimed[0], face, error)
 
 

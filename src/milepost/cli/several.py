@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +17,7 @@ from milepost.cli.opening import now, screen, show, show_json
 from milepost.cli.options import options
 from milepost.cli.trouble import complain, exit_code
 from milepost.errors import Cancelled
+from milepost.kernel.signals import received
 from milepost.kernel.workspace import Workspace
 from milepost.process.decisions.sweeps import Ask
 from milepost.process.definition import Process
@@ -30,6 +34,7 @@ class Told(msgspec.Struct):
 
     carried: list[tuple[Ask, Carried]] = []
     codes: list[int] = []
+    begun: int = 0
     is_stopped: bool = False
 
     @property
@@ -52,9 +57,7 @@ def carry_out_all(load: Callable[[], tuple[Process, list[Ask]]], workspace: str 
         if not options().json:
             which = f"{counted(len(asks), 'run')} of {safe(process.name)}"
             show([f"{which}, one after the other; what they have in common is computed once"])
-        for number, ask in enumerate(asks, 1):
-            if not told.is_stopped:
-                _carry_out_one(process, ask, f"{number} of {len(asks)}", workspace, how, told)
+        _carry_out_each(process, asks, workspace, how, told)
     with contextlib.suppress(BrokenPipeError):
         _conclude(told, asks)
     if told.place is not None:
@@ -62,28 +65,74 @@ def carry_out_all(load: Callable[[], tuple[Process, list[Ask]]], workspace: str 
     return max(told.codes, default=0)
 
 
+def _carry_out_each(process: Process, asks: Sequence[Ask], workspace: str | None, how: How, told: Told) -> None:
+    """One after the other, until it is asked to stop, be it within one or between two."""
+    try:
+        with _terminated_politely():
+            for number, ask in enumerate(asks, 1):
+                _carry_out_one(process, ask, f"{number} of {len(asks)}", workspace, how, told)
+                if told.is_stopped:
+                    return
+    except (Cancelled, KeyboardInterrupt) as error:
+        told.is_stopped = True
+        told.codes.append(exit_code(error))
+
+
+@contextlib.contextmanager
+def _terminated_politely() -> Iterator[None]:
+    """Between two runs SIGTERM raises Cancelled, as it does within one; in a forked child it ends that."""
+    parent = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == parent:
+            raise Cancelled("stopped by SIGTERM", signal=number)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _carry_out_one(process: Process, ask: Ask, which: str, workspace: str | None, how: How, told: Told) -> None:
     if not options().json:
-        show(["", screen().paint(safe(f"{ask.label}  ({which})"), Style.BOLD)])
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):  # whoever read along has seen enough, and the runs are wanted
+            show(["", screen().paint(safe(f"{ask.label}  ({which})"), Style.BOLD)])
+            sys.stdout.flush()
     this: How = {**how, "scenario": ask.scenario}
+    asked = len(received)
     try:
         carried = carried_out(lambda: (process, ask.decisions), told.place or workspace, this)
     except Exception as error:  # before a run was claimed: the others may fare better
         complain(error, debug=options().debug)
         told.codes.append(exit_code(error))
+        told.begun += 1
         return
+    _note(told, ask, carried, is_asked_to_stop=len(received) > asked)
+    if not options().json:
+        with contextlib.suppress(BrokenPipeError):
+            conclude(carried, carried.detail(), only_head=not carried.face.screen.live)  # a live table was taken away
+
+
+def _note(told: Told, ask: Ask, carried: Carried, *, is_asked_to_stop: bool) -> None:
+    told.begun += 1
     told.carried.append((ask, carried))
     told.codes.append(carried.code)
     told.is_stopped = isinstance(carried.error, (Cancelled, KeyboardInterrupt))
-    if not options().json:
-        conclude(carried, carried.detail(), only_head=not carried.face.screen.live)  # a live table was taken away
+    if is_asked_to_stop and not told.is_stopped:  # it ended by itself before it could heed the signal
+        told.is_stopped = True
+        told.codes.append(128 + received[-1])
 
 
 def _conclude(told: Told, asks: Sequence[Ask]) -> None:
     if options().json:
         return show_json(_document(told))
-    left = len(asks) - len(told.codes)
+    left = len(asks) - told.begun
     if told.is_stopped and left:
         show(["", f"stopped before {counted(left, 'run')} began: the same command goes on, and reuses what is done"])
     elif told.place is not None:

@@ -23,6 +23,7 @@ from milepost.kernel.uncaught import leave_with_the_signals_code
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 Handler = Callable[[int, FrameType | None], object] | int | None
+received: list[int] = []  # every signal that asked a run to stop, also when that was just about to end by itself
 
 
 class StopSignals:
@@ -134,6 +135,7 @@ class StopSignals:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signals += 1
+        received.append(number)
         if self._signals == 1:
             self.requested = number
             self._ask(f"signal {signal.Signals(number).name}")
