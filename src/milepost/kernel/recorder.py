@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from milepost.errors import StoreBusy, StoreError, StoreFull
 from milepost.kernel.ticker import Ticker
@@ -20,13 +22,22 @@ class Recorder:
     """Writes a run's rows under its fence.
 
     `record` commits before it returns and waits, with a warning, while the store is full or locked. `observe`
-    queues; of several rows about one thing only the last is written, and none is worth a failure.
+    queues; of several rows about one thing only the last is written, and none is worth a failure. `file`: the ledger's,
+    when it is one: what is written after somebody took it away is an error, for the system goes on taking it.
     """
 
     def __init__(
-        self, store: Store, fence: Fence | None, *, wait_seconds: float = 60.0, ticker: Ticker | None = None
+        self,
+        store: Store,
+        fence: Fence | None,
+        *,
+        wait_seconds: float = 60.0,
+        ticker: Ticker | None = None,
+        file: Path | None = None,
     ) -> None:
         self._store = store
+        self._file = file
+        self._identity = _file_at(file)
         self._fence = fence
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
@@ -43,7 +54,7 @@ class Recorder:
         """Commit these rows, all or none; return how many changed something.
 
         `durable`: they survive a power cut too. `fresh`: only steps of items that have none there. Raises StoreFull
-        or StoreBusy after the wait, LeaseLost at once.
+        or StoreBusy after the wait, LeaseLost at once, and StoreError when the ledger is not at its place any more.
         """
         if not rows:
             return 0
@@ -53,6 +64,7 @@ class Recorder:
                     self._observed.pop(_identity(row), None)  # a fact replaces what was seen of the same thing
             changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh))
             self._is_dirty = not durable
+            self._check_that_it_is_there()
             return changed
 
     def observe(self, row: Row) -> None:
@@ -79,6 +91,14 @@ class Recorder:
             stop()
         self.flush()
         self._barrier()
+
+    def _check_that_it_is_there(self) -> None:
+        if self._file is not None and _file_at(self._file) != self._identity:
+            raise StoreError(
+                f"ledger {self._file} was moved, deleted or replaced while a run was at work: what the run records now "
+                "is not there. Start it again: it goes on from what is there",
+                path=str(self._file),
+            )
 
     def _barrier(self) -> None:
         with self._lock:
@@ -108,6 +128,15 @@ class Recorder:
         if kind not in self._warned:
             self._warned.add(kind)
             warn(text)
+
+
+def _file_at(path: Path | None) -> tuple[int, int] | None:
+    """Which file is at its place; it is never opened, which would drop SQLite's locks."""
+    try:
+        found = None if path is None else os.stat(path)
+    except OSError:
+        found = None
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def _identity(row: Row) -> object:

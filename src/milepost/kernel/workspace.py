@@ -104,6 +104,11 @@ class Workspace:
                 self.refuse_unwritable()
             raise
 
+    @property
+    def ledger_file(self) -> Path | None:
+        """Where the ledger lies; None for one that is no file."""
+        return self.path / LEDGER if self._given_store is None else None
+
     @cached_property
     def key(self) -> bytes:
         """The key that signs this workspace's pickles; kept outside of it. Empty when it is not on this machine."""

@@ -125,6 +125,7 @@ def claim_run(
         Fence(claim.run.id, claim.run.epoch),
         wait_seconds=workspace.config.store_wait_seconds,
         ticker=TICKER,
+        file=workspace.ledger_file,
     )
     session = Session(
         claim.session,
