@@ -174,6 +174,8 @@ def test_a_run_is_found_by_name_id_beginning_and_last(store: MemoryStore) -> Non
     assert find_run(store, "aaaa").name == "old-elk"
     with pytest.raises(UnknownRunError, match="old-elk"):
         find_run(store, "old-elg")
+    with pytest.raises(UnknownRunError, match="a process, whose newest run is brisk-otter"):
+        find_run(store, store.rows(RunRow)[0].process)
 
 
 def test_an_empty_workspace_has_no_last_run() -> None:

@@ -31,10 +31,10 @@ def find_run(store: Store, words: str) -> RunRow:
     begins = [row for row in rows if len(words) >= 4 and row.id.startswith(words)]
     if len(begins) == 1:
         return begins[0]
-    raise UnknownRunError(
-        f"no run is called {preview(words, 80)} in this workspace.{did_you_mean(words, [row.name for row in rows])} "
-        "See `milepost ls`."
-    )
+    of_process = next((row.name for row in rows if row.process == words), None)
+    hint = did_you_mean(words, [row.name for row in rows])
+    hint = hint if of_process is None else f" It is the name of a process, whose newest run is {of_process}."
+    raise UnknownRunError(f"no run is called {preview(words, 80)} in this workspace.{hint} See `milepost ls`.")
 
 
 def find_scenario(
