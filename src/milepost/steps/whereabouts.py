@@ -35,7 +35,6 @@ class Whereabouts:
                 ledger = self._ledgers.get(place)
                 if ledger is None:
                     ledger = self._ledgers[place] = ledger_of(self.storage if place is None else place)
-        ledger.check_that_it_is_there()
         look_for_the_dead(ledger)
         return ledger
 
