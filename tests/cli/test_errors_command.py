@@ -55,3 +55,5 @@ def test_documents_of_no_run_are_marked_to_be_tried_again(milepost, folder, envi
     items = json.loads(milepost("export", "--documents", "--json", "--attempts").stdout)
     assert [(item["attempt"], item["status"]) for item in items] == [(1, "error"), (2, "pending")]
     assert "read in no run" in milepost("errors").stdout
+    assert "no runs yet" in milepost("ls").stdout
+    assert "`milepost export --documents`" in milepost("ls").stdout

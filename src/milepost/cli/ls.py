@@ -8,6 +8,7 @@ from milepost.cli.opening import now, open_workspace, screen, show, show_json
 from milepost.cli.options import face, options
 from milepost.model.status import RunState
 from milepost.terminal.lists import runs_table
+from milepost.views.items import has_steps_of_no_run
 from milepost.views.runs import list_runs
 
 
@@ -28,9 +29,11 @@ def ls_command(process: str | None, state: str | None, limit: int, everything: b
             process=process,
             state=RunState(state) if state else None,
         )
+        has_documents = not runs and has_steps_of_no_run(workspace.store)
     if options().json:
         return show_json(runs)
     if not runs:
         which = " like that" if process or state else " yet"
-        return show([f"no runs{which}; start one with `milepost run FILE.py`"])
+        documents = "; documents of no run: `milepost export --documents`" if has_documents else ""
+        return show([f"no runs{which}; start one with `milepost run FILE.py`{documents}"])
     return show(runs_table(runs, screen(), now()))

@@ -65,6 +65,11 @@ def list_items(
     return found[:limit]
 
 
+def has_steps_of_no_run(store: Store) -> bool:
+    """Whether programs recorded documents outside of runs."""
+    return store.get(StepRow, run="") is not None
+
+
 def group_failures(store: Store, run: str, *, stage: str | None = None, examples: int = 3) -> list[FailureGroup]:
     """What went wrong, the commonest first; errors that differ only in figures or quoted names are one group."""
     groups: dict[tuple[str, str], list[ItemView]] = {}
