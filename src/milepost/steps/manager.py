@@ -90,7 +90,7 @@ class ProcessingStepManager:
         also of a generator that gives them, comes after those before it were committed. Dependencies are not checked:
         these are facts.
         """
-        ledger, run, count = self._where.ledger(), self._where.run_to_write(), 0
+        ledger, run, count = self._ledger(), self._where.run_to_write(), 0
         said, announcing = drafts(steps), Announcing()
         try:
             for batch in batches(announced(ledger, said) if self.strict else said):
@@ -144,7 +144,7 @@ class ProcessingStepManager:
 
         What the ledger cannot take now costs a warning, for this is said while something else is on its way out.
         """
-        no_longer_at_hand(self._where.ledger(), self._where.run_to_write(), step_name, doc_id, attempt)
+        no_longer_at_hand(self._ledger(), self._where.run_to_write(), step_name, doc_id, attempt)
         said = f"attempt {attempt} was interrupted: {reason}"
         try:
             self._add(draft(doc_id, step_name, ProcessingStatus.PENDING, error_message=said, attempt=attempt + 1))
@@ -277,7 +277,7 @@ class ProcessingStepManager:
         return 1 if row is None else row.attempt
 
     def _add(self, said: Draft, *, is_bound: bool = False) -> StepRow | None:
-        ledger, run = self._where.ledger(), self._where.run_to_write()
+        ledger, run = self._ledger(), self._where.run_to_write()
         where = current.get()
         if where is not None and where.item is not None and where.stage == said.step and where.run_id == run:
             raise ValueError(
@@ -293,7 +293,7 @@ class ProcessingStepManager:
         return row
 
     def _ledger(self) -> Ledger:
-        """To read; what is written is looked after when it is."""
+        """Where it is now, so that what is lost is said as such."""
         ledger = self._where.ledger()
         ledger.check_that_it_is_there()
         return ledger
