@@ -10,7 +10,6 @@ import warnings
 import weakref
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -58,7 +57,7 @@ class Stored(msgspec.Struct, frozen=True):
     classes: tuple[str, ...] = ()
 
 
-class Packed(NamedTuple):
+class Packed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An item's result: bytes when small, else an address."""
 
     result: bytes | None

@@ -65,12 +65,11 @@ class SequenceWriter:
 
     def append(self, packed: Packed, item: str = "") -> None:
         """Add the next item's result; `item` is its key. Raises ObjectRefused for another key's pickle."""
-        result, address, classes = packed
+        result = packed.result
         if result is not None and result[:1] == PICKLED:
             result = PICKLED + self._objects.signed_item(result)
-        if classes:
-            self._classes.update(classes)
-        self._take(item, result, address)
+        self._classes.update(packed.classes)
+        self._take(item, result, packed.address)
 
     def append_all(self, results: Sequence[tuple[Packed, str]]) -> None:
         """Add several, as `append` does."""

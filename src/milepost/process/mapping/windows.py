@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from itertools import count, islice
 
 import msgspec
 from blake3 import blake3
@@ -72,14 +72,15 @@ class _Expected(msgspec.Struct, frozen=True):
 
 def windows_of(items: Iterator[Keyed]) -> Iterator[list[Keyed]]:
     """The items in windows. Each ends with an item whose digest begins with a zero, but has its least and most."""
-    window: list[Keyed] = []
-    for each in items:
-        window.append(each)
-        if len(window) >= LEAST and (each[1][1][0] == 0 or len(window) >= MOST):
-            yield window
-            window = []
-    if window:
-        yield window
+    coming: list[Keyed] = []
+    while True:
+        coming += islice(items, MOST - len(coming))
+        if not coming:
+            return
+        ends = (at for at, (_, (_, digest)) in enumerate(coming[LEAST - 1 :], LEAST) if digest[0] == 0)
+        end = next(ends, len(coming))
+        yield coming[:end]
+        del coming[:end]
 
 
 class DoneWindows:

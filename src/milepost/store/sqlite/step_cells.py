@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from blake3 import blake3
@@ -26,6 +27,8 @@ INSERT INTO steps (run, step, item, attempt, status, key, digest, row_digest, se
 """
 _MARKS = ", ".join("?" * 16)
 INSERT = f"{_INTO} VALUES ({_MARKS}) ON CONFLICT DO NOTHING"
+AT_ONCE = 100  # rows in a statement, which opens table and indexes once for them
+INSERT_MANY = f"{_INTO} VALUES {', '.join([f'({_MARKS})'] * AT_ONCE)} ON CONFLICT DO NOTHING"
 # A step alone, with its fence: one statement is a transaction of its own, at half the cost of BEGIN, INSERT, COMMIT.
 INSERT_FENCED = f"""{_INTO} SELECT {_MARKS} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND epoch = ?)
 ON CONFLICT DO NOTHING"""
@@ -40,7 +43,9 @@ Found = tuple[int, StepRow | None, bool]  # the seq, None where it cannot be mad
 
 def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
     """What INSERT binds; `numbers` knows the row's words."""
-    _, run, step, item, attempt, status, key, digest, result, address, error, seconds, at, details, metrics = astuple(row)
+    _, run, step, item, attempt, status, key, digest, result, address, error, seconds, at, details, metrics = astuple(
+        row
+    )
     code = CODES[status]
     seconds, at = seconds + 0.0, at + 0.0  # as they come back: floats, one zero and
     if seconds != seconds or at != at:  # one NaN
@@ -57,6 +62,16 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
         result, long_item,
         None if details is None else text_cell(details), None if metrics is None else text_cell(metrics),
     )  # fmt: skip
+
+
+def inserts(several: Sequence[Cells]) -> Iterator[tuple[str, Sequence[Cells]]]:
+    """The statements that insert these cells, each with what it binds, time after time."""
+    end = len(several) // AT_ONCE * AT_ONCE
+    if end:
+        flat = [chain.from_iterable(several[start : start + AT_ONCE]) for start in range(0, end, AT_ONCE)]
+        yield INSERT_MANY, [tuple(cells) for cells in flat]
+    if end < len(several):
+        yield INSERT, several[end:]
 
 
 def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:

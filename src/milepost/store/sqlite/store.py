@@ -21,7 +21,7 @@ from milepost.store.sqlite.columns import Cell, from_text, table, text_cell, to_
 from milepost.store.sqlite.connection import Connections, check_library
 from milepost.store.sqlite.failures import translated
 from milepost.store.sqlite.queries import Batch, fetch, insert, ledger, number, refusal, select
-from milepost.store.sqlite.step_cells import INSERT, INSERT_FENCED, INSERT_FRESH, Cells, encode
+from milepost.store.sqlite.step_cells import INSERT, INSERT_FENCED, INSERT_FRESH, Cells, encode, inserts
 from milepost.store.sqlite.words import UNKNOWN, Words
 from milepost.store.sqlite.writer import Writer
 
@@ -114,7 +114,7 @@ class SqliteStore:
         batches = [_batch(kind, group) for kind, group in groups.items()]
         if step_rows:
             cells = self._encode(step_rows)
-            batches.append((INSERT_FRESH, [(*each, *each[:3]) for each in cells]) if fresh else (INSERT, cells))
+            batches += [(INSERT_FRESH, [(*each, *each[:3]) for each in cells])] if fresh else inserts(cells)
         try:
             changed = self._writer.transact(lambda connection: insert(connection, batches, fence), durable=durable)
         except apsw.ConstraintError as error:
