@@ -73,3 +73,21 @@ def test_colours_are_there_where_they_are_wanted() -> None:
 def test_a_name_or_text_cannot_act_on_the_terminal() -> None:
     evil = view(check("a\x1b[2Jb", WARNING, "c\x1b]0;x\x07\nd"))
     assert not any(sign in line for line in health_page(evil, Screen()) for sign in ("\x1b", "\x07", "\n"))
+
+
+def test_one_cause_is_told_once() -> None:
+    """Checks that could not look since the ledger cannot be opened name the check that says why."""
+    why = "ledger /a/b/ledger.db: no space is left on its disk"
+    shown = health_page(
+        view(
+            check("store", CRITICAL, why),
+            check("documents", UNKNOWN, f"could not look: {why}"),
+            check("mail server", UNKNOWN, "could not look: it is away"),
+        ),
+        Screen(columns=120),
+    )
+    assert [line.split("  ")[-1] for line in shown[2:]] == [
+        why,
+        "could not look, see store",
+        "could not look: it is away",
+    ]

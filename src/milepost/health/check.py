@@ -12,6 +12,7 @@ from milepost.model.health_looks import KEPT_LOOKS, LOOKS
 from milepost.model.redaction import redact_value
 
 TIMEOUT_SECONDS = 5.0
+COULD_NOT_LOOK = "could not look: "  # and then why
 LONGEST_SECONDS = 366 * 86_400.0
 
 

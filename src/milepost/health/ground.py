@@ -10,7 +10,7 @@ from typing import cast
 
 from milepost.config import ProcessingConfig
 from milepost.errors import InvalidDataError, MilepostError, StoreError, WorkspaceError
-from milepost.health.check import Finding, shown
+from milepost.health.check import COULD_NOT_LOOK, Finding, shown
 from milepost.kernel.clock import Clock
 from milepost.kernel.workspace import LEDGER, Workspace, find_workspace
 from milepost.model.health import HealthStatus, Thresholds
@@ -128,6 +128,6 @@ def unknown_without_ledger(look: Callable[..., Finding]) -> Callable[..., Findin
         try:
             return look(*arguments)
         except (MilepostError, OSError) as error:
-            return Finding(HealthStatus.UNKNOWN, redact(f"could not look: {error}"))
+            return Finding(HealthStatus.UNKNOWN, redact(f"{COULD_NOT_LOOK}{error}"))
 
     return looking

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from milepost.health import HealthStatus
+from milepost.health.check import COULD_NOT_LOOK
 from milepost.terminal.style import Screen, Style
 from milepost.terminal.text import counted, duration, safe, width, wrapped
 from milepost.views.health import CheckView, HealthView
@@ -35,9 +36,17 @@ def health_page(view: HealthView, screen: Screen) -> list[str]:
         f"{_sign(view.status, screen)} {screen.paint(view.status.value, Style.BOLD)}{_documents(view, screen)}",
         "",
     ]
+    told: dict[str, str] = {}
     for check, name in zip(view.checks, names, strict=True):
-        lines += _check(check, name, wide, screen)
+        lines += _check(check, name, _once(check, told), wide, screen)
     return lines
+
+
+def _once(check: CheckView, told: dict[str, str]) -> str:
+    """Its text, or who has told its cause already: a ledger that is away is the cause of many."""
+    cause = check.text.removeprefix(COULD_NOT_LOOK)
+    teller = told.setdefault(cause, check.name) if check.status is not HealthStatus.HEALTHY else check.name
+    return check.text if teller == check.name or cause == check.text else f"could not look, see {teller}"
 
 
 def _documents(view: HealthView, screen: Screen) -> str:
@@ -49,8 +58,8 @@ def _documents(view: HealthView, screen: Screen) -> str:
     return "  " + screen.paint(told, Style.DIM) if width(told) <= room else ""
 
 
-def _check(check: CheckView, name: str, wide: int, screen: Screen) -> list[str]:
-    text = safe(check.text) + _remark(check)
+def _check(check: CheckView, name: str, said: str, wide: int, screen: Screen) -> list[str]:
+    text = safe(said) + _remark(check)
     is_well = check.status is HealthStatus.HEALTHY and not check.is_waiting
     head = f"  {_sign(check.status, screen)} {name}"
     indent = 4 + wide + _GAP
