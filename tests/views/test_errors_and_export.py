@@ -72,6 +72,25 @@ def test_a_group_says_which_of_its_names_are_not_all(store):
     assert lines[-1] == "1 more kind: -n 2"
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        "given up after 1 attempt: ValueError: no",
+        "given up after 3 attempts: ValueError: no",
+        "ValueError: no (given up after 3 attempts)",
+        "ValueError: no; given up after 3 times",
+    ],
+)
+def test_the_last_attempt_is_of_the_kind_of_those_before(store, last):
+    """However a step, a loop or a death says that it was the last."""
+    store.write([
+        step("a", P.ERROR, error="ValueError: no"),
+        step("a", P.FAILED, attempt=2, at=AT + 1, error=last),
+    ])  # fmt: skip
+    (group,) = list_errors(store, since=AT)
+    assert (group.kind, group.shape, group.count, group.message) == ("ValueError", "no", 2, last)
+
+
 def test_errors_are_chosen_by_time_run_step_and_with_warnings(store):
     store.write([
         step("a", P.ERROR, at=AT, error="A: x"),

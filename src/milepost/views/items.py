@@ -90,15 +90,16 @@ def group_failures(store: Store, run: str, *, stage: str | None = None, examples
 
 
 def error_family(error: str | None) -> str:
-    """An error's text with its figures and quoted names taken out.
+    """An error's text with its figures and quoted names taken out, and that it was the last attempt.
 
     Example:
-        >>> error_family("ValueError: row 17 has no 'price'")
+        >>> error_family("given up after 3 attempts: ValueError: row 17 has no 'price'")
         'ValueError: row # has no …'
     """
     import re
 
     text = (error or "").splitlines()[0] if error else ""
+    text = re.sub(r"^given up after \d+ attempts?: |;? \(?given up after \d+ (?:attempts|times)\)?$", "", text)
     return re.sub(r"0x[0-9a-fA-F]+|\d+(\.\d+)?", "#", re.sub(r"'[^']*'|\"[^\"]*\"", "…", text))
 
 
