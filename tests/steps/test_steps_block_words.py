@@ -1,11 +1,14 @@
 """What a block says of its step: the worst word counts, none is lost, and no error is without what it was."""
 
 import contextlib
+import gc
+import threading
 import time
 
 import pytest
 
-from milepost.errors import ProcessManagementError
+from milepost.errors import DependencyError, ProcessManagementError
+from milepost.steps import current_step
 
 
 def end(manager):
@@ -127,3 +130,49 @@ def test_a_group_of_exceptions_that_hide_their_text(manager):
     assert (
         end(manager)[1] == "ExceptionGroup: many (2 sub-exceptions): Mute: <without a text: RuntimeError>; ValueError"
     )
+
+
+def pages(manager):
+    with manager.step("doc", "pages"):
+        yield 1
+        yield 2
+
+
+def test_a_generator_that_goes_with_the_garbage_waits_for_nobody(manager):
+    """It may go anywhere, also inside of a commit: what it leaves is written with whatever is asked next."""
+    found = [pages(manager)]
+    next(found[0])
+
+    def drop():
+        with manager._ledger()._recorder._lock:
+            found.clear()
+            gc.collect()
+
+    dropping = threading.Thread(target=drop, daemon=True)
+    dropping.start()
+    dropping.join(20)
+    assert not dropping.is_alive()
+    waits = ("pending", "attempt 1 was interrupted: GeneratorExit")
+    assert end(manager) == waits
+
+
+def test_blocks_may_be_left_in_any_order(manager):
+    """As those of tasks and exit stacks are: the current step is one that is still at work."""
+    first, second, third = (manager.step("doc", name) for name in "abc")
+    for step in (first, second, third):
+        step.__enter__()
+    second.__exit__(None, None, None)
+    assert current_step() is third
+    third.__exit__(None, None, None)
+    assert current_step() is first
+    first.__exit__(None, None, None)
+    assert current_step() is None
+
+
+def test_a_long_circle_is_told_by_its_ends(manager):
+    """Five thousand names help nobody."""
+    for n in range(5_000):
+        manager.declare(f"s{n + 1}", after=[f"s{n}"])
+    with pytest.raises(DependencyError, match="s0 after s5000 after s4999 after 4,996 more after") as refused:
+        manager.declare("s0", after=["s5000"])
+    assert len(str(refused.value)) < 300

@@ -8,6 +8,7 @@ from milepost.errors import DependencyError
 from milepost.model.status import ProcessingStatus
 from milepost.steps.checking import count, shown, step_name
 
+LONGEST_CIRCLE = 12  # that is shown in full
 Latest = Callable[[str, str], ProcessingStatus | None]  # of a document and a step
 
 
@@ -26,7 +27,8 @@ class Dependencies:
         circle = _circle(declared, step)
         if circle:
             raise DependencyError(
-                f"step {step!r} would wait for itself: {' after '.join(circle)}; take one of them out", circle=circle
+                f"step {step!r} would wait for itself: {' after '.join(_ends(circle))}; take one of them out",
+                circle=circle,
             )
         self._after = declared
         if most is not None:
@@ -102,6 +104,11 @@ def _names(after: object) -> tuple[str, ...]:
     if isinstance(after, bytes | Mapping) or not isinstance(after, Iterable):
         raise TypeError(f"after is the names of steps, not {type(after).__name__}: {shown(after)}")
     return tuple(dict.fromkeys(map(step_name, after)))
+
+
+def _ends(circle: list[str]) -> list[str]:
+    """A long one by its beginning and end."""
+    return circle if len(circle) <= LONGEST_CIRCLE else [*circle[:3], f"{len(circle) - 6:,} more", *circle[-3:]]
 
 
 def _circle(declared: Mapping[str, tuple[str, ...]], step: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -55,6 +56,7 @@ class ProcessingStepManager:
     def _begin(self, where: Whereabouts) -> None:
         self._where = where
         self._starts = Starts()
+        self._left: deque[tuple[Any, ...]] = deque()
         self._dependencies = Dependencies()
 
     # Recording
@@ -122,9 +124,12 @@ class ProcessingStepManager:
 
         return Tracking(self, step_name, key, retries, retry_delay)
 
-    def begin(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None = None) -> int:
-        """Record RUNNING and give the attempt's number, for `finish`."""
-        return self._begin_attempt(doc_id, step_name, details, is_bound=False)
+    def begin(
+        self, doc_id: str, step_name: str, details: Mapping[str, Any] | None = None, *, is_bound: bool = False
+    ) -> int:
+        """Record RUNNING and give the attempt's number, for `finish`. `is_bound`: it cannot outlive this process."""
+        row = self._add(draft(doc_id, step_name, ProcessingStatus.RUNNING, details), is_bound=is_bound)
+        return 1 if row is None else row.attempt
 
     def finish(self, doc_id: str, step_name: str, status: ProcessingStatus | str, **said: Any) -> None:
         """Record the end of an attempt that `begin` gave, with the parameters of `add_step`.
@@ -134,10 +139,6 @@ class ProcessingStepManager:
         ended = ending(doc_id, step_name, status, said)
         if self._add(ended) is None and ended.status in ERRORS:
             self._add(draft(doc_id, step_name, status, **{**said, "attempt": None}))
-
-    def enter(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None = None) -> int:
-        """As `begin`, for an attempt that cannot outlive this process."""
-        return self._begin_attempt(doc_id, step_name, details, is_bound=True)
 
     def leave(self, doc_id: str, step_name: str, attempt: int, reason: str) -> None:
         """Record that an attempt was broken off, neither done nor wrong: the document waits for the next.
@@ -150,6 +151,10 @@ class ProcessingStepManager:
             self._add(draft(doc_id, step_name, ProcessingStatus.PENDING, error_message=said, attempt=attempt + 1))
         except StoreError as error:
             warn(f"milepost: that step {step_name} of document {doc_id:.80} waits again is not recorded: {error}")
+
+    def leave_later(self, *attempt: Any) -> None:
+        """The same, with whatever is asked next: nothing is locked and nothing written now."""
+        self._left.append(attempt)
 
     # Reading
 
@@ -272,10 +277,6 @@ class ProcessingStepManager:
         self._begin(Whereabouts(state["storage"], state["run"]))
         self._dependencies = state["declared"]
 
-    def _begin_attempt(self, doc_id: str, step_name: str, details: Mapping[str, Any] | None, *, is_bound: bool) -> int:
-        row = self._add(draft(doc_id, step_name, ProcessingStatus.RUNNING, details), is_bound=is_bound)
-        return 1 if row is None else row.attempt
-
     def _add(self, said: Draft, *, is_bound: bool = False) -> StepRow | None:
         ledger, run = self._ledger(), self._where.run_to_write()
         where = current.get()
@@ -296,4 +297,6 @@ class ProcessingStepManager:
         """Where it is now, so that what is lost is said as such."""
         ledger = self._where.ledger()
         ledger.check_that_it_is_there()
+        while self._left:
+            self.leave(*self._left.popleft())
         return ledger

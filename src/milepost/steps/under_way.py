@@ -88,7 +88,7 @@ class StepUnderWay:
                 f"step {self.step_name!r} of document {self.doc_id!r:.80} belongs to one block and has had it: "
                 "write `with manager.step(…)` for each attempt"
             )
-        self.attempt = self._manager.enter(self.doc_id, self.step_name, self._details)
+        self.attempt = self._manager.begin(self.doc_id, self.step_name, self._details, is_bound=True)
         self._has_begun = True
         self._began = SYSTEM.monotonic()
         self._outer = _current.get()
@@ -99,10 +99,13 @@ class StepUnderWay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         seconds = SYSTEM.monotonic() - self._began
-        _current.set(self._outer)
         self._is_over = True
+        if _current.get() is self:
+            _current.set(self._still_around())
         if error is not None and not isinstance(error, Exception):
-            self._manager.leave(self.doc_id, self.step_name, self.attempt, type(error).__name__)
+            # a generator may be closed by the garbage collector, anywhere, also inside of a commit
+            leave = self._manager.leave_later if isinstance(error, GeneratorExit) else self._manager.leave
+            leave(self.doc_id, self.step_name, self.attempt, type(error).__name__)
             return
         if error is not None:
             self._raised(error)
@@ -123,6 +126,13 @@ class StepUnderWay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, trace)
+
+    def _still_around(self) -> StepUnderWay | None:
+        """The innermost block around this one that is not over; blocks may be left in any order."""
+        outer = self._outer
+        while outer is not None and outer._is_over:
+            outer = outer._outer
+        return outer
 
     def use_up(self, is_last: bool) -> None:
         """Whether this attempt is the last one, so that an exception is final; for who repeats it."""
