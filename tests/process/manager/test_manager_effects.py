@@ -176,3 +176,58 @@ def test_what_a_nested_stage_would_have_left(made):
         manager = made(Nested)
         manager.make_decisions(2, {"b": b})
         assert manager.get_stage_data(2).value == [was_there, 2, b]
+
+
+HANDLED = """
+import sys
+from milepost import ProcessManager, ProcessStageHandler
+
+CONFIG = {"stages": {"load": {"sequence": 1, "substages": {"read": {}}}}}
+
+class Loading(ProcessManager):
+    computed = 0
+
+    def _compute_stage(self, stage):
+        Loading.computed += 1
+        for done in range(3):
+            self.stage_handler.track_progress(stage_name(stage), done / 3, f"{done} of 3")
+            self.stage_handler.track_substage_progress("load", "read", done / 3)
+        {more}
+        return [1, 2, 3]
+
+def stage_name(stage):
+    return "load"
+
+manager = Loading(config=CONFIG)
+manager.stage_handler = ProcessStageHandler(manager, CONFIG)
+manager.stage_handler.initialize_process("loading")
+with manager.stage_handler.stage("load") as block:
+    manager.stage_handler.start_substage("load", "read")
+    block.result = manager.get_stage_data("load")
+print(Loading.computed, block.result["results"])
+manager.stage_handler.close()
+"""
+
+
+def test_a_computation_that_tracks_its_progress_is_reused_by_later_programs(run_program):
+    """Telling how far one is changes no result: what the handler of this run is does not count."""
+    source = HANDLED.replace("{more}", "pass")
+    assert ["1 [1, 2, 3]", "0 [1, 2, 3]"] == [run_program(source), run_program(source)]
+    assert "1 [1, 2, 3]" == run_program(source.replace('"sequence": 1', '"sequence": 1, "description": "changed"'))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "self.stage_handler.run_name",
+        "self.stage_handler.data_container",
+        "self.stage_handler.get_process_summary()",
+        "self.stage_handler.record_stage_decision('load', 'd', {'a': 1})",
+        "self.stage_handler.get_stage_status('load')",
+        "self.stage_handler.stages['load']",
+    ],
+)
+def test_one_that_asks_its_handler_for_more_is_not(run_program, more):
+    """What a handler knows differs from run to run, and what it is told would be missing."""
+    source = HANDLED.replace("{more}", more)
+    assert ["1 [1, 2, 3]", "1 [1, 2, 3]"] == [run_program(source), run_program(source)]

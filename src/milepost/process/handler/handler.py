@@ -115,7 +115,7 @@ class ProcessStageHandler(SubstageCalls):
 
         A safe point: raises Cancelled when `milepost cancel` asked for it. Raises ProgressError for what is no number.
         """
-        with self._call() as (journal, machine, at):
+        with self._call(is_progress=True) as (journal, machine, at):
             said = harmless(message)
             self._happen(stage_rules.track(machine, stage_name, progress, said, plain(metadata), at=at))
             if said:
@@ -155,11 +155,13 @@ class ProcessStageHandler(SubstageCalls):
 
     def get_stage_status(self, stage_name: StageName) -> dict[str, object]:
         """A stage as the summary has it: `status` (pending, running, completed, failed, skipped), progress, times."""
+        self._noticed()
         with self._lock:
             return summary.of_stage(self._standing(stage_name))
 
     def get_process_summary(self) -> dict[str, object]:
         """The whole process in the documented shape."""
+        self._noticed()
         with self._lock:
             journal = self._journal
             if journal is None:

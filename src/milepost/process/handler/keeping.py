@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 import msgspec
 
-from milepost.errors import DefinitionError, ProcessManagementError
+from milepost.errors import DefinitionError, ProcessManagementError, UnkeyableError
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.workspace import Workspace
 from milepost.model.by_hand import facts
@@ -87,33 +87,55 @@ class Keeping:
             "another there; one whose process was closed goes on with it by open_process(process_id)"
         )
 
+    def __milepost_key__(self) -> object:
+        """Its configuration: what else a manager's computation reads is noted, which of other code nobody can."""
+        from milepost.process.manager.verifying import is_looking
+
+        if is_looking.get():
+            return dict(self.config)
+        raise UnkeyableError("a stage handler knows another process in each run: take what counts as a value")
+
+    def _noticed(self) -> None:
+        """A manager's computation reads or tells more than progress here: it is not found again by other programs."""
+        from milepost.process.manager.computation import under_way
+
+        here = under_way.get()
+        if here is not None:
+            here.problems["it asked its stage handler for more than to track progress"] = None
+
     def __repr__(self) -> str:
-        process = "no process yet" if self._journal is None else f"{self.current_process_id}, run {self.run_name}"
+        run = None if self._journal is None else self._journal.underway.run
+        process = "no process yet" if run is None else f"{run.id}, run {run.name}"
         return f"<{type(self).__name__}: {process}>"
 
     @property
     def initialized(self) -> bool:
         """Whether there is a process."""
+        self._noticed()
         return self._journal is not None
 
     @property
     def current_process_id(self) -> str | None:
         """The id of the process, which is the id of its run; None before there is one."""
+        self._noticed()
         return None if self._journal is None else self._journal.underway.id
 
     @property
     def run_name(self) -> str | None:
         """The two words that `milepost ls` calls it by."""
+        self._noticed()
         return None if self._journal is None else self._journal.underway.run.name
 
     @property
     def underway(self) -> RunUnderway | None:
         """The run, for what records in it too."""
+        self._noticed()
         return None if self._journal is None else self._journal.underway
 
     @property
     def stages(self) -> dict[str, StageDict]:
         """Every stage as a dict of the documented shape, which changes as the stage does."""
+        self._noticed()
         return {name: standing.document for name, standing in self._machine.stages.items()}
 
     @property
@@ -148,8 +170,10 @@ class Keeping:
         return manager
 
     @contextmanager
-    def _call(self) -> Iterator[tuple[Journal, StageMachine, float]]:
+    def _call(self, *, is_progress: bool = False) -> Iterator[tuple[Journal, StageMachine, float]]:
         """One call: the journal to write in, the state before it, and the time."""
+        if not is_progress:
+            self._noticed()
         with self._lock:
             journal = self._open_journal()
             yield journal, journal.machine, SYSTEM.now()

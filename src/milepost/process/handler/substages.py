@@ -29,7 +29,7 @@ class SubstageCalls(Keeping):
         metadata: object = None,
     ) -> None:
         """How far it is, 0 to 1; the stage's progress follows from the weights. A safe point."""
-        with self._call() as (journal, machine, at):
+        with self._call(is_progress=True) as (journal, machine, at):
             said = harmless(message)
             self._happen(
                 substage_rules.track(machine, stage_name, substage_name, progress, said, plain(metadata), at=at)
@@ -68,6 +68,7 @@ class SubstageCalls(Keeping):
 
     def get_substage_status(self, stage_name: StageName, substage_name: SubstageName) -> StageDict:
         """A substage or item with its `status` (pending, running, completed, …); one never named is pending."""
+        self._noticed()
         with self._lock:
             standing = self._standing(stage_name)
             name = substage_rules.substage_name(standing.spec, substage_name)
