@@ -24,8 +24,14 @@ def stubborn(run):
     note("asked 1")
     time.sleep(60)
 
+def numbers():
+    for number in range({items}):
+        while number == {items} - 1 and os.path.exists("wait"):
+            time.sleep(0.002)
+        yield number
+
 with open_run("extract") as run:
-    for step in run.items((n for n in range({items})), key=int{options}):
+    for step in run.items(numbers(), key=int{options}):
         with step as number:
             note(f"begin {{number}}")
             {body}

@@ -29,13 +29,15 @@ def test_killed_at_random_each_item_is_done_once(program, batch):
     """A generator's items, SIGKILL at random points: each has one success, and no more repeats than was at hand."""
     program.write(items=ITEMS, body="time.sleep(0.001)", options=f", batch={batch}")
     dice = random.Random(int(batch * 10))
+    (program.folder / "wait").touch()  # before the last item, so that no session completes the run before it is killed
     for number in range(KILLS):
         process, sessions = program.start(), number + 1
-        enough = len(program.noted("begin")) + dice.randint(2, ITEMS // KILLS)
+        enough = min(len(program.noted("begin")) + dice.randint(2, ITEMS // KILLS), ITEMS - 1)
         wait_for(lambda s=sessions, e=enough: len(program.rows(SessionRow)) >= s and len(program.noted("begin")) >= e)
         done = {row.item for row in program.rows(StepRow) if row.status.is_done}
         kill(process)
         assert done <= {row.item for row in program.rows(StepRow) if row.status.is_done}
+    (program.folder / "wait").unlink()
     code, said = program.ended()
     assert code == 0, said
     rows = program.rows(StepRow)

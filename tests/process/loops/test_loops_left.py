@@ -198,3 +198,22 @@ def test_a_storm_of_failures_is_recorded_whole_and_printed_in_part(workspace, ca
     ]
     lines = [line.text for line in read_logs(workspace.log_folder(run.id))]
     assert sum("Traceback" in text for text in lines) == 5
+
+
+def test_a_source_that_waits_keeps_no_item_back(workspace):
+    """As a queue does: in a continued run, too, an item is begun before the next one is asked for."""
+    done = []
+
+    def queue(count):
+        for number in range(count):
+            yield number
+            assert number in done, "the next item was asked for before this one was done"
+
+    for count in (3, 50):
+        with open_run("extract") as run:
+            for step in run.items(queue(count), key=int):
+                with step as number:
+                    done.append(number)
+            if count == 3:
+                next(run.items([None], key=str, step="another"))  # left undone, so that the run is continued
+    assert done == list(range(50))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from milepost.model.rows import StepRow
+from milepost.process.loops.ahead import Ahead
 from milepost.process.loops.deaths import is_set_aside
 from milepost.store.protocol import Store
 
@@ -32,6 +33,7 @@ class Before:
         self._ever = ever and store.may_have_items(key)
         self._retries_all = retries_all
         self._has_rows = store.get(StepRow, run=run, step=step) is not None
+        self._ahead = Ahead(store, run, step, self._rows)
 
     @property
     def is_empty(self) -> bool:
@@ -40,7 +42,8 @@ class Before:
 
     def look(self, items: Sequence[tuple[str, bytes]]) -> list[Known]:
         """What is known of each of these (item key, digest); at most 1,000."""
-        rows = self._rows([item for item, _ in items])
+        one = items[0][0]  # of a source that may wait, each comes alone
+        rows = {one: self._ahead.take(one)} if len(items) == 1 else self._rows([item for item, _ in items])
         known = [self._known(rows.get(item, []), digest) for item, digest in items]
         if not self._ever:
             return known

@@ -63,7 +63,15 @@ class LoopItems(Generic[T]):
     """An iterator of steps. Taken from by one thread; the steps may be entered in any."""
 
     def __init__(
-        self, loop: LoopRun, items: Iterator[T], rules: Rules[T], tally: Tally, before: Before, total: int | None
+        self,
+        loop: LoopRun,
+        items: Iterator[T],
+        rules: Rules[T],
+        tally: Tally,
+        before: Before,
+        total: int | None,
+        *,
+        may_wait: bool,  # for its next item, as a generator may
     ) -> None:
         self.loop = loop
         self.step = tally.step
@@ -72,6 +80,8 @@ class LoopItems(Generic[T]):
         self._before = before
         shown, keyed = tee(items)
         keys = item_keys(keyed, rules.key, stage=tally.step, content=rules.by_content)
+        is_alone = may_wait or before.is_empty  # no item is kept back until the next one comes
+        self._window_length = 1 if is_alone else WINDOW
         self._source = enumerate(zip(shown, keys, strict=True))
         self._ready: deque[LoopStep[T]] = deque()
         self._again: list[tuple[float, int, LoopStep[T]]] = []
@@ -235,9 +245,9 @@ class LoopItems(Generic[T]):
         return self._ready.popleft()
 
     def _window(self) -> Iterator[tuple[int, T, str, bytes]]:
-        """The next items, as many as come at once; a single one where the ledger need not be asked."""
+        """The next items, as many as come at once; one where they may wait, or nobody is asked."""
         end = time.monotonic() + WINDOW_SECONDS
-        for position, (value, (item, digest)) in islice(self._source, 1 if self._before.is_empty else WINDOW):
+        for position, (value, (item, digest)) in islice(self._source, self._window_length):
             yield position, value, item, self._digest(item, digest)
             if time.monotonic() >= end:
                 return

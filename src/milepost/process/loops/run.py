@@ -146,7 +146,7 @@ class LoopRun:
             self._underway.store, self.id, tally.step, tally.key, ever=rules.ever, retries_all=self._retries_all
         )
         count = len(items) if total is None and isinstance(items, Sized) else total
-        return LoopItems(self, source, rules, tally, before, count)
+        return LoopItems(self, source, rules, tally, before, count, may_wait=not isinstance(items, Sized))
 
     def check(self) -> None:
         """A safe point: raises Cancelled when the run was asked to stop."""
