@@ -116,3 +116,43 @@ def test_times_that_are_none():
         assert from_seconds(1e30).year == 9999
         assert from_seconds(-1e30).year == 1
         assert from_seconds(float("nan")).year == 1970
+
+
+class Bad:
+    """Nothing can be said of it."""
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+JUNK = [0, 1, True, 1.5, 10**5000, b"x", [], [1], object(), Bad(), lambda: 1, float("nan")]
+
+
+@pytest.mark.parametrize("junk", [*JUNK, None, {}, ""], ids=lambda value: type(value).__name__)
+def test_a_step_is_called_by_a_text(junk):
+    """A step without a name could be read by nobody."""
+    for make in (lambda: ProcessingStep(junk, "success"), lambda: ProcessingStep.from_dict(row(step_name=junk))):
+        with pytest.raises((TypeError, ValueError), match="a step's name"):
+            make()
+
+
+@pytest.mark.parametrize("junk", [*JUNK, "text"], ids=lambda value: type(value).__name__)
+def test_details_of_any_shape_are_kept_and_metadata_is_a_dict(junk):
+    """Details under "value", as those that are read from a ledger; both ways JSON can hold them."""
+    for step in (ProcessingStep("ocr", "success", junk), ProcessingStep.from_dict(row(details=junk))):
+        assert list(step.details) == ["value"]
+        json.dumps(step.to_dict(), allow_nan=False)
+        with pytest.raises(TypeError, match="metadata is a dict"):
+            ProcessingStep("ocr", "success", {}, junk)
+        with pytest.raises(TypeError, match="metadata is a dict"):
+            ProcessingStep.from_dict(row(metadata=junk))
+
+
+@pytest.mark.parametrize("junk", [b"x", [], object(), Bad(), "junk", "", {}], ids=lambda value: type(value).__name__)
+def test_a_time_that_is_none_is_refused(junk):
+    with pytest.raises((TypeError, ValueError), match="timestamp"):
+        ProcessingStep.from_dict(row(timestamp=junk))
+
+
+def row(**changed):
+    return {"step_name": "ocr", "status": "success", **changed}

@@ -216,10 +216,8 @@ class ProcessingStepManager:
 
     def latest_status(self, doc_id: str, step_name: str) -> ProcessingStatus | None:
         """Where the document stands at this step: the status recorded last; None where nothing was."""
-        run = self._where.run()
-        equal: dict[str, Any] = {"item": checking.document_id(doc_id), "step": checking.step_name(step_name)}
-        equal |= {} if run is None else {"run": run}
-        rows = self._ledger().store.rows(StepRow, newest=True, limit=1, **equal)
+        asked = Asked(item=checking.document_id(doc_id), step=checking.step_name(step_name), run=self._where.run())
+        rows = self._ledger().store.rows(StepRow, newest=True, limit=1, **asked.equal())
         return rows[0].status if rows else None
 
     # Dependencies

@@ -11,7 +11,7 @@ from msgspec.structs import force_setattr
 
 from milepost.model.nearest import did_you_mean
 from milepost.model.status import ProcessingStatus
-from milepost.steps.checking import shown
+from milepost.steps.checking import name_of, shown
 from milepost.steps.moments import as_utc, from_seconds
 from milepost.steps.telling import plain
 
@@ -46,7 +46,7 @@ class ProcessingStep(msgspec.Struct, frozen=True):
     milliseconds), `error_message`, and for steps read from a ledger `doc_id`, `attempt` (from 1), `run` and `seq` (its
     place in the ledger). `timestamp` is in UTC. Secrets were masked when it was recorded.
 
-    Raises ValueError for an unknown status.
+    Raises ValueError for an unknown status, TypeError for a name or metadata of another kind.
 
     Example:
         >>> step = ProcessingStep("ocr", "success", {"pages": 10}, {"metrics": {"duration_ms": 1500}})
@@ -61,11 +61,15 @@ class ProcessingStep(msgspec.Struct, frozen=True):
     timestamp: datetime = None  # type: ignore[assignment]  # now
 
     def __post_init__(self) -> None:
-        """Settle what was given loosely: the status by name, the time, empty metadata."""
+        """Settle what was given loosely: the status by name, the time, empty metadata, details that are no dict."""
+        if type(self.step_name) is not str or not self.step_name:
+            force_setattr(self, "step_name", name_of(self.step_name, "a step's name"))
         force_setattr(self, "status", status_of(self.status))
         force_setattr(self, "timestamp", datetime.now(UTC) if self.timestamp is None else as_utc(self.timestamp))
-        if self.details is None:
-            force_setattr(self, "details", {})
+        if type(self.details) is not dict and not isinstance(self.details, Mapping):
+            force_setattr(self, "details", {} if self.details is None else {"value": self.details})
+        if type(self.metadata) is not dict and not isinstance(self.metadata, Mapping | None):
+            raise TypeError(f"metadata is a dict, not {type(self.metadata).__name__}: {shown(self.metadata)}")
         if not self.metadata:
             force_setattr(self, "metadata", {"metrics": {}, "error_message": None})
 
@@ -118,8 +122,8 @@ class ProcessingStep(msgspec.Struct, frozen=True):
         return cls(
             step_name=data["step_name"],
             status=data["status"],
-            details=data.get("details") or {},
-            metadata=data.get("metadata") or {},
+            details=data.get("details"),  # type: ignore[arg-type]  # settled there
+            metadata=data.get("metadata"),  # type: ignore[arg-type]
             timestamp=_moment(data.get("timestamp")),  # type: ignore[arg-type]
         )
 
@@ -130,6 +134,6 @@ def _moment(given: object) -> datetime | None:
     if isinstance(given, int | float) and not isinstance(given, bool):
         return from_seconds(given)
     try:
-        return datetime.fromisoformat(str(given))
-    except ValueError:
-        raise ValueError(f"timestamp {given!r:.80} is no time in ISO 8601, such as 2026-01-02T03:04:05Z") from None
+        return datetime.fromisoformat(given)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        raise ValueError(f"timestamp {shown(given)} is no time in ISO 8601, such as 2026-01-02T03:04:05Z") from None
