@@ -114,7 +114,7 @@ class SqliteStore:
         batches = [_batch(kind, group) for kind, group in groups.items()]
         if step_rows:
             cells = self._encode(step_rows)
-            batches += [(INSERT_FRESH, [(*each, *each[:3]) for each in cells])] if fresh else inserts(cells)
+            batches += [(INSERT_FRESH, cells)] if fresh else inserts(cells)
         try:
             changed = self._writer.transact(lambda connection: insert(connection, batches, fence), durable=durable)
         except apsw.ConstraintError as error:
@@ -257,7 +257,7 @@ class SqliteStore:
         """Commit one step in one statement; False when it changed nothing, and `write` is to find out why."""
         (cells,) = self._encode([row])
         if fresh:
-            changed = self._writer.execute(INSERT_FRESH, (*cells, *cells[:3]))
+            changed = self._writer.execute(INSERT_FRESH, cells)
         elif fence is None:
             changed = self._writer.execute(INSERT, cells)
         else:
