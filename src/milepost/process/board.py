@@ -21,6 +21,7 @@ from milepost.process.inputs import FileDigests
 from milepost.process.jobs import Ending, Job
 from milepost.process.opening import Opened
 from milepost.process.planner import StagePlan
+from milepost.process.turns import Turns
 from milepost.store.protocol import Store
 
 
@@ -32,6 +33,7 @@ class Board:
         self._opened = opened
         self._recorder = opened.recorder
         self._lock = threading.RLock()
+        self.turns = Turns()
         self._began: dict[str, float] = {}
         self._measuring: dict[str, int] = {}  # the attempt whose metrics a row shows
         self._earlier: dict[str, list[StageRow]] = {}
@@ -200,7 +202,8 @@ class Board:
         )
 
     def _lasted(self, stage: str) -> float:
-        return SYSTEM.monotonic() - self._began[stage]
+        worked = self.turns.worked(stage)
+        return SYSTEM.monotonic() - self._began[stage] if worked is None else worked
 
     def _ended(self, stage: str) -> dict[str, object]:
         return {"ended": SYSTEM.now(), "seconds": self._lasted(stage)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from milepost.executors import make_executor
 from milepost.executors.task import Equipment, Executor, Notice, Outcome, Task, Work
@@ -12,6 +13,7 @@ from milepost.kernel.workspace import Workspace
 from milepost.process.definition import Process
 from milepost.process.jobs import Job
 from milepost.process.stages import StageOptions
+from milepost.process.turns import Turns
 
 
 class Crew:
@@ -26,8 +28,10 @@ class Crew:
         workers: int | None,
         on_notice: Callable[[Notice], None],
         is_cancelled: Callable[[], bool],
+        turns: Turns,
     ) -> None:
         self._process = process
+        self._turns = turns
         self._workspace = workspace
         self._wanted = executor
         self._workers = workers
@@ -37,11 +41,16 @@ class Crew:
         self._executors: dict[str, Executor] = {}
         self._under_way: dict[int, str] = {}  # task number -> executor
         self._by_stage: dict[str, int] = {}
+        self._inline = ""  # the stage whose task the inline executor has
 
     @property
     def is_busy(self) -> bool:
         """Whether some task has not come back."""
         return bool(self._under_way)
+
+    def is_inline(self, options: StageOptions) -> bool:
+        """Whether a stage works in this thread, in turn with others."""
+        return self._name_for(options) == "inline"
 
     def take_on(self, job: Job) -> None:
         """Make a stage's work known before its first task."""
@@ -57,7 +66,8 @@ class Crew:
         executor = self._executor_for(job.options)
         if not self._has_room(executor, job.options):
             return False
-        task = job.next_task()
+        with self._turns.of(job.plan.stage):
+            task = job.next_task()
         if task is not None:
             self._submit(executor, task)
         return task is not None
@@ -67,7 +77,8 @@ class Crew:
         busy = [executor for name, executor in self._executors.items() if name in self._under_way.values()]
         outcomes: list[Outcome] = []
         for executor in sorted(busy, key=lambda executor: executor.name == "inline"):
-            outcomes += executor.wait(timeout if len(busy) == 1 else min(timeout, 0.02))
+            with self._turns.of(self._inline) if executor.name == "inline" else nullcontext():
+                outcomes += executor.wait(timeout if len(busy) == 1 else min(timeout, 0.02))
         for outcome in outcomes:
             del self._under_way[outcome.task]
             self._by_stage[outcome.stage] -= 1
@@ -87,6 +98,8 @@ class Crew:
     def _submit(self, executor: Executor, task: Task) -> None:
         self._under_way[task.number] = executor.name
         self._by_stage[task.stage] = self._by_stage.get(task.stage, 0) + 1
+        if executor.name == "inline":
+            self._inline = task.stage
         executor.submit(task)
 
     def _has_room(self, executor: Executor, options: StageOptions) -> bool:

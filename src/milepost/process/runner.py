@@ -122,6 +122,7 @@ class Runner:
             workers=options.workers,
             on_notice=self.watch.noticed,
             is_cancelled=lambda: stop.is_requested,
+            turns=self.board.turns,
         )
 
     def carry_out(self) -> None:
@@ -131,7 +132,8 @@ class Runner:
                 self._begin_ready()
                 self._hand_out()
                 for outcome in self._await():
-                    self._absorb(outcome)
+                    with self.board.turns.of(outcome.stage):
+                        self._absorb(outcome)
         finally:
             self._crew.close()
         if self._failure is not None:
@@ -166,8 +168,11 @@ class Runner:
         if lost:
             self._results.forget(lost)  # they are planned again, and run
             return
-        self.board.begun(plan, self._process.stages[name].__wrapped__, self._planner.files)
-        job = self._job(plan, upstream)
+        if self._crew.is_inline(self._process.stages[name].options):
+            self.board.turns.take_part(name)
+        with self.board.turns.of(name):
+            self.board.begun(plan, self._process.stages[name].__wrapped__, self._planner.files)
+            job = self._job(plan, upstream)
         self._jobs[name] = job
         self._crew.take_on(job)
 
@@ -185,7 +190,8 @@ class Runner:
         if self._failure is None:
             self._crew.hand_out(list(self._jobs.values()))
         for job in list(self._jobs.values()):
-            self._settle(job)
+            with self.board.turns.of(job.plan.stage):
+                self._settle(job)
 
     def _await(self) -> list[Outcome]:
         dues = [due for job in self._jobs.values() if (due := job.due_in()) is not None]
