@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import signal
+import socket
 import stat
 import sys
+import threading
 from email import message_from_string, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alert_servers import CERTIFICATE, Hook, MailServer, notice
+from alert_servers import CERTIFICATE, Hook, MailServer, notice, server_context
 
 from milepost.alerts.channels import ChannelDown
 from milepost.alerts.channels.apprise import AppriseChannel
@@ -101,11 +104,18 @@ def test_a_log_file_gets_a_line_each_and_is_ours_alone(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_written_is_down(tmp_path: Path) -> None:
-    """A folder, a file below a file, a name with NUL."""
+    """A folder, a file below a file, a name with NUL, a pipe that nobody reads."""
     (tmp_path / "file").write_text("")
-    for path in (str(tmp_path), str(tmp_path / "file" / "a"), "a\0b"):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path), str(tmp_path / "file" / "a"), "a\0b", str(tmp_path / "pipe")):
         with pytest.raises(ChannelDown, match="cannot be written"):
             LogChannel(name="log", file=path).send(notice())
+
+
+def test_a_log_on_a_full_disk_is_down() -> None:
+    """It is tried again."""
+    with pytest.raises(ChannelDown, match="No space left"):
+        LogChannel(name="log", file="/dev/full").send(notice())
 
 
 def test_without_a_file_pythons_logging_is_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -163,6 +173,68 @@ def test_a_refused_password_is_not_told(mail_server: MailServer, monkeypatch: py
     with pytest.raises(ChannelDown, match="no such mailbox"):
         mail(mail_server, user=None, password_env=None).send(notice())
     assert mail_server.mails == []
+
+
+@pytest.mark.parametrize("said", [b"220-", b"554 not today\r\n"], ids=["byte by byte", "unwilling"])
+def test_a_mail_server_that_trickles_or_refuses_is_left(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """A time for all of it: a byte within each time-out holds nobody up for ever."""
+    monkeypatch.setattr("milepost.alerts.channels.mail.IN_ALL_SECONDS", 1.0)
+    over = threading.Event()
+
+    def trickle() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.send(said)
+            while said == b"220-" and not over.wait(0.02):
+                connection.send(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=trickle)
+        server.start()
+        slow = MailChannel(
+            name="post", host="127.0.0.1", port=listener.getsockname()[1], sender="a@example.org",
+            to=("b@example.org",), security="none",
+        )  # fmt: skip
+        with pytest.raises(ChannelDown, match="SMTPServerDisconnected" if said == b"220-" else "554, b'not today'"):
+            slow.send(notice())
+        over.set()
+        server.join()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2"])
+def test_a_mail_over_tls_from_the_start(host: str) -> None:
+    """The certificate is checked for the host's name before anything is said; a farewell that is none does no harm."""
+    heard: list[str] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with (
+            connection,
+            contextlib.suppress(OSError),
+            server_context().wrap_socket(connection, server_side=True) as tls,
+        ):
+            tls.send(b"220 mail.test\r\n")
+            for line in tls.makefile("rb"):
+                verb = line.decode().split()[0].upper() if line.strip() else ""
+                heard.append(verb)
+                in_mail = heard.count("DATA") > heard.count(".")
+                if not in_mail or verb == "DATA":
+                    tls.send(b"354 go on\r\n" if verb == "DATA" else b"250 ok\r\n")
+
+    with socket.create_server(("", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        channel = MailChannel(
+            name="post", host=host, port=listener.getsockname()[1], sender="a@example.org", to=("b@example.org",),
+            security="tls", ca_file=str(CERTIFICATE),
+        )  # fmt: skip
+        if host == "localhost":
+            channel.send(notice())
+            assert [verb for verb in heard if verb in ("MAIL", "RCPT", "DATA")] == ["MAIL", "RCPT", "DATA"]
+        else:
+            with pytest.raises(ChannelDown, match="SSLCertVerificationError"):
+                channel.send(notice())
+        server.join()
 
 
 def test_a_password_that_is_not_set_is_found_at_the_start(mail_server: MailServer) -> None:

@@ -24,11 +24,15 @@ class LogChannel(Channel, frozen=True, kw_only=True, tag="log"):
             logging.getLogger("milepost.alerts").log(level, "%s: %s", notice.title, notice.text)
             return
         try:
-            descriptor = os.open(os.path.expanduser(self.file), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK  # a pipe without a reader keeps nobody
+            descriptor = os.open(os.path.expanduser(self.file), flags, 0o600)
             try:
-                os.write(descriptor, notice.body() + b"\n")
+                line = notice.body() + b"\n"
+                written = os.write(descriptor, line)
             finally:
                 os.close(descriptor)
+            if written < len(line):
+                raise ChannelDown(f"{self.file} took a part of the line alone")
         except (OSError, ValueError) as error:
             told = refusal_text(error) if isinstance(error, OSError) else str(error)
             raise ChannelDown(f"{self.file} cannot be written: {told}") from error

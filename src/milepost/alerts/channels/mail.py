@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+import time
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Annotated, Literal
@@ -11,8 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from milepost.alerts.channels.channel import TIMEOUT_SECONDS, Channel, ChannelDown
+from milepost.alerts.channels.deadline import broken_off_at
 from milepost.alerts.notice import Notice, clean
 
+IN_ALL_SECONDS = 30.0  # for a mail, however often its server says something within the time-out
 Text = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\r\n\x00]*$")]
 
 
@@ -39,21 +42,32 @@ class MailChannel(Channel, frozen=True, kw_only=True, tag="mail"):
         self.secret_of("password_env", self.password_env)
 
     def send(self, notice: Notice) -> None:
-        """One message, addressed to all."""
+        """One message, addressed to all. What goes wrong after it was taken, with the farewell, is no failure."""
+        is_taken = False
         try:
-            with self._connected() as server:
+            with self._server() as server, broken_off_at(time.monotonic() + IN_ALL_SECONDS, lambda: server.sock):
+                greeting, said = server.connect(self.host, self.port)
+                if greeting != 220:
+                    raise smtplib.SMTPConnectError(greeting, said)
                 if self.security == "starttls":
                     server.starttls(context=self._trust())
                 if self.user is not None and self.password_env is not None:
                     server.login(self.user, self.secret_of("password_env", self.password_env))
                 server.send_message(self._message(notice), self.sender, list(self.to))
+                is_taken = True
         except (OSError, smtplib.SMTPException, ValueError) as error:
+            if is_taken:
+                return
             raise ChannelDown(f"{self.host}: {clean(f'{type(error).__name__}: {error}', 300)}") from error
 
-    def _connected(self) -> smtplib.SMTP:
+    def _server(self) -> smtplib.SMTP:
+        """Not connected yet."""
         if self.security == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_SECONDS, context=self._trust())
-        return smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(timeout=TIMEOUT_SECONDS, context=self._trust())
+        else:
+            server = smtplib.SMTP(timeout=TIMEOUT_SECONDS)
+        server._host = self.host  # type: ignore[attr-defined]  # what `connect` checks the certificate against
+        return server
 
     def _trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca_file)

@@ -6,13 +6,13 @@ import contextlib
 import http.client
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from milepost.alerts.channels.addresses import resolve
 from milepost.alerts.channels.channel import TIMEOUT_SECONDS, Channel, ChannelDown, hide
+from milepost.alerts.channels.deadline import broken_off_at
 from milepost.alerts.notice import Notice
 
 SECRET_LENGTH = 12  # characters; a shorter path or query is no key
@@ -83,7 +83,7 @@ class WebhookChannel(Channel, frozen=True, kw_only=True, tag="webhook"):
         with (
             plain,
             context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) as channel,
-            _broken_off_at(deadline, channel),
+            broken_off_at(deadline, lambda: channel),
         ):
             channel.do_handshake()
             yield channel
@@ -104,23 +104,6 @@ def _reach(addresses: list[str], port: int, deadline: float) -> socket.socket:
             plain.close()
             trouble = error
     raise trouble
-
-
-@contextlib.contextmanager
-def _broken_off_at(deadline: float, channel: socket.socket) -> Iterator[None]:
-    """However slowly the other side speaks, at the deadline the connection is gone."""
-
-    def break_off() -> None:
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(channel, socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), break_off)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _post(channel: ssl.SSLSocket, host: str, port: int, path: str, body: bytes) -> int:
