@@ -32,7 +32,7 @@ def test_health_misses_it_until_somebody_looks(killed, milepost):
 
 def test_it_is_among_the_errors(killed, milepost):
     """Without a program that begins anew."""
-    assert "1 × its process died while it was at hand: killed" in milepost("errors").stdout
+    assert "1 × its process died while it was at hand: killed or crashed" in milepost("errors").stdout
 
 
 def test_it_is_tried_again(killed, milepost):

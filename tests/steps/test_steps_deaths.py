@@ -1,6 +1,7 @@
 """What a killed process had at hand does not stay RUNNING: whoever looks next writes down how it ended."""
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from milepost.errors import Cancelled
+from milepost.kernel import host
 from milepost.steps import ProcessingStepManager
 
 HANG = """
@@ -74,7 +76,7 @@ def told(manager, document, step="ocr"):
 
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-DIED = "its process died while it was at hand: killed"
+DIED = "its process died while it was at hand: killed or crashed"
 
 
 @pytest.mark.parametrize("how", ["block", "tracked", "reported"])
@@ -407,3 +409,44 @@ def test_processes_that_work_on_the_same_documents_and_are_killed_at_random(tmp_
     assert begun == ended
     assert len(begun) > 20
     assert sum(error["error_message"] == DIED for error in manager.get_recent_errors(LONG_AGO)) <= 8
+
+
+def test_a_crash_and_a_restart_of_the_machine(tmp_path):
+    """A fault of the interpreter is a death as well; what was at hand when the machine went down is not blamed."""
+    path = tmp_path / "steps.db"
+    crash = (
+        "import ctypes, sys\n"
+        "from milepost.steps import ProcessingStepManager\n"
+        "with ProcessingStepManager(sys.argv[1]).step('crashes', 'ocr'):\n"
+        "    ctypes.string_at(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", crash, str(path)], check=False)
+    assert told(ProcessingStepManager(path), "crashes")[1:] == [("error", 1, DIED)]
+    for _ in range(3):
+        kill(at_it(path, "block", "unlucky"))
+        (notes,) = path.with_name("steps.db-open").iterdir()
+        here = host.boot_id().encode()
+        notes.write_bytes(notes.read_bytes().replace(here, here[::-1]))
+        ProcessingStepManager(path).get_steps("unlucky")
+    ends = [(status, error) for status, _, error in told(ProcessingStepManager(path), "unlucky") if status != "running"]
+    assert ends == [("error", "its process died while it was at hand: the machine was restarted")] * 3
+
+
+def test_a_ledger_that_goes_with_the_garbage_inside_of_a_note_waits_for_nobody(tmp_path):
+    """Two ledgers of one workspace share their notes."""
+    from milepost import Workspace
+    from milepost.steps.ledger import ledger_of
+
+    with Workspace.open(tmp_path / "w") as workspace:
+        kept, found = ledger_of(workspace), [ledger_of(workspace)]
+
+        def drop():
+            with kept.notes()._guard:
+                found.clear()
+                gc.collect()
+
+        dropping = threading.Thread(target=drop, daemon=True)
+        dropping.start()
+        dropping.join(20)
+        assert not dropping.is_alive()
+        assert kept.notes().users == 1

@@ -72,7 +72,7 @@ class AtHand:
     def __init__(self, folder: Path) -> None:
         self.users = 0
         self._folder = folder
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a ledger that goes with the garbage closes its notes wherever that happens
         self._slot_of: dict[Attempt, int] = {}
         self._free: list[int] = []
         self._bound: set[int] = set()

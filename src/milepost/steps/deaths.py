@@ -60,7 +60,7 @@ def _write_down(ledger: Ledger, left: LeftBehind, entry: Entry) -> None:
 def _ended(left: LeftBehind, row: StepRow, rows: list[StepRow]) -> StepRow:
     session = left.session
     is_of_this_boot = session.boot_id.partition(" ")[0] == host.boot_id()
-    cause = cause_of_death(session, left.path) if is_of_this_boot else REBOOT
+    cause = _cause(left) if is_of_this_boot else REBOOT
     deaths = 1 + sum(1 for _ in _deaths_in_a_row(rows, row.attempt))
     is_given_up = is_of_this_boot and deaths >= MOST_DEATHS
     return StepRow(
@@ -74,6 +74,12 @@ def _ended(left: LeftBehind, row: StepRow, rows: list[StepRow]) -> StepRow:
         at=max(left.seen, row.at),
         details=row.details,
     )
+
+
+def _cause(left: LeftBehind) -> str:
+    """Of a program that is no run nothing catches a crash."""
+    cause = cause_of_death(left.session, left.path)
+    return "killed or crashed" if cause == "killed" else cause
 
 
 def _deaths_in_a_row(rows: list[StepRow], attempt: int) -> Iterator[StepRow]:
