@@ -1,7 +1,5 @@
 """What a killed process had at hand does not stay RUNNING: whoever looks next writes down how it ended."""
 
-import asyncio
-import gc
 import os
 import random
 import signal
@@ -13,7 +11,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from milepost.errors import Cancelled
 from milepost.kernel import host
 from milepost.steps import ProcessingStepManager
 
@@ -153,57 +150,6 @@ def test_who_leaves_orderly_may_have_handed_it_on(tmp_path):
     assert [(status, attempt) for status, attempt, _ in told(manager, "doc1")] == [("running", 1), ("success", 1)]
 
 
-def test_a_worker_of_multiprocessing_that_ends_orderly_is_no_death(tmp_path):
-    """It reports a beginning, its parent reports the end; it leaves no notes."""
-    import multiprocessing
-
-    path = tmp_path / "steps.db"
-    manager = ProcessingStepManager(path)
-    for method in ("fork", "spawn"):
-        worker = multiprocessing.get_context(method).Process(target=_report, args=(manager, method))
-        worker.start()
-        worker.join()
-        manager.add_step(method, "ocr", "success")
-        assert [(status, attempt) for status, attempt, _ in told(manager, method)] == [("running", 1), ("success", 1)]
-
-
-def _report(manager, document):
-    manager.add_step(document, "ocr", "running")
-
-
-def test_what_a_thread_was_in_at_the_end_of_its_program_is_an_error(tmp_path):
-    """A daemon thread inside a block dies with the program, in silence."""
-    path = tmp_path / "steps.db"
-    program = (
-        "import sys, threading\n"
-        "from milepost.steps import ProcessingStepManager\n"
-        "manager = ProcessingStepManager(sys.argv[1])\n"
-        "inside = threading.Event()\n"
-        "def work():\n"
-        "    with manager.step('doc1', 'ocr'):\n"
-        "        inside.set()\n"
-        "        threading.Event().wait()\n"
-        "threading.Thread(target=work, daemon=True).start()\n"
-        "inside.wait()\n"
-    )
-    subprocess.run([sys.executable, "-c", program, str(path)], check=True)
-    assert told(ProcessingStepManager(path), "doc1") == [("running", 1, None), ("error", 1, DIED)]
-
-
-@pytest.mark.parametrize("names", ["x" * 5_000, "\ud800", "\n{", "a\0b"])
-def test_any_name_of_a_document_can_die(tmp_path, names):
-    """Names that a note can hold are closed, others do no harm."""
-    from milepost.kernel.at_hand import AtHand, Entry, taken_over
-
-    notes = AtHand(tmp_path / "notes")
-    notes.users = 1
-    slots = [notes.begin(Entry("", "ocr", names, 1.5, True)), notes.begin(Entry("", "ocr", "plain", 2.5, True))]
-    assert slots[1]
-    notes._lock.release()
-    (left,) = taken_over(tmp_path / "notes")
-    assert [entry.item for entry in left.entries] == [names, "plain"][slots[0] == 0 :]
-
-
 def test_notes_that_are_damaged_disturb_nobody(tmp_path):
     """Torn, emptied, of another kind: what can be read is closed."""
     path = tmp_path / "steps.db"
@@ -220,55 +166,6 @@ def test_notes_that_are_damaged_disturb_nobody(tmp_path):
     manager = ProcessingStepManager(path)
     assert told(manager, "a") == [("running", 1, None)]
     assert told(manager, "b") == [("running", 1, None), ("error", 1, DIED)]
-
-
-def test_a_manager_that_is_closed_inside_of_a_block(tmp_path):
-    """It is opened again where it is used; the block goes on and ends, and nobody died."""
-    path = tmp_path / "steps.db"
-    manager = ProcessingStepManager(path)
-    with manager.step("doc1", "ocr"):
-        manager.close()
-        assert manager.latest_status("doc1", "ocr") == "running"
-        manager.close()
-        assert ProcessingStepManager(path).latest_status("doc1", "ocr") == "running"
-    assert told(manager, "doc1") == [("running", 1, None), ("success", 1, None)]
-    manager.close()
-    assert os.listdir(path.with_name("steps.db-open")) == []
-
-
-def test_many_ledgers_leave_no_descriptors(tmp_path):
-    """Each is closed with its manager."""
-    before = len(os.listdir("/dev/fd"))
-    for n in range(50):
-        with ProcessingStepManager(tmp_path / f"{n}.db") as manager, manager.step("doc1", "ocr"):
-            pass
-    assert len(os.listdir("/dev/fd")) <= before + 4
-
-
-def test_who_cannot_write_its_notes_is_not_dead(tmp_path):
-    """A disk that is full costs a note and one warning, not the lock; with room again notes are taken again."""
-    program = (
-        "import resource, sys, warnings\n"
-        "from pathlib import Path\n"
-        "from milepost.kernel.at_hand import *\n"
-        "folder = Path(sys.argv[1])\n"
-        "notes = notes_in(folder)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))\n"
-        "with warnings.catch_warnings(record=True) as told:\n"
-        "    warnings.simplefilter('always')\n"
-        "    slots = [notes.begin(Entry('', 'ocr', f'doc{n}', 1.5)) for n in range(4)]\n"
-        "assert slots == [1, 0, 0, 0], slots\n"
-        "assert len(told) == 1 and 'File too large' in str(told[0].message), told\n"
-        "assert not list(left_behind(folder)) and not list(taken_over(folder))\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
-        "assert notes.begin(Entry('', 'ocr', 'doc5', 1.5))\n"
-        "import os; os._exit(0)\n"
-    )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "open")], check=True)
-    from milepost.kernel.at_hand import left_behind
-
-    (left,) = left_behind(tmp_path / "open")
-    assert [entry.item for entry in left.entries] == ["doc0", "doc5"]
 
 
 def test_a_document_that_kills_three_workers_is_set_aside(tmp_path):
@@ -334,40 +231,6 @@ def test_in_a_workspace_too(tmp_path):
     assert told(ProcessingStepManager(place), "doc1") == [("running", 1, None), ("error", 1, DIED)]
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, Cancelled, asyncio.CancelledError, GeneratorExit])
-def test_what_was_interrupted_waits_for_another_attempt(manager, kind):
-    """Neither done nor wrong: the document stands at PENDING with the reason, and the next attempt takes it up."""
-    with pytest.raises(kind), manager.step("doc", "ocr", page=3):
-        raise kind
-    assert told(manager, "doc") == [("running", 1, None), ("pending", 2, f"attempt 1 was interrupted: {kind.__name__}")]
-    assert manager.latest_status("doc", "ocr") == "pending"
-    with manager.step("doc", "ocr") as step:
-        assert step.attempt == 2
-    assert manager.latest_status("doc", "ocr") == "success"
-
-
-def test_a_group_with_an_interruption_is_one(manager):
-    """As a task group raises it when Ctrl-C meets an error."""
-    with pytest.raises(BaseExceptionGroup), manager.step("doc", "ocr"):
-        raise BaseExceptionGroup("both", [ValueError("x"), KeyboardInterrupt()])
-    assert told(manager, "doc")[1][:2] == ("pending", 2)
-
-
-def test_a_task_that_is_cancelled_waits_for_another_attempt(manager):
-    """By a time limit from outside, inside an async function that is tracked."""
-
-    @manager.tracked("ocr")
-    async def ocr(document):
-        await asyncio.sleep(600)
-
-    async def work():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(ocr("doc"), 0.01)
-
-    asyncio.run(work())
-    assert told(manager, "doc")[1] == ("pending", 2, "attempt 1 was interrupted: CancelledError")
-
-
 WORK = """
 import os, random, sys
 from milepost.steps import ProcessingStepManager
@@ -430,23 +293,3 @@ def test_a_crash_and_a_restart_of_the_machine(tmp_path):
         ProcessingStepManager(path).get_steps("unlucky")
     ends = [(status, error) for status, _, error in told(ProcessingStepManager(path), "unlucky") if status != "running"]
     assert ends == [("error", "its process died while it was at hand: the machine was restarted")] * 3
-
-
-def test_a_ledger_that_goes_with_the_garbage_inside_of_a_note_waits_for_nobody(tmp_path):
-    """Two ledgers of one workspace share their notes."""
-    from milepost import Workspace
-    from milepost.steps.ledger import ledger_of
-
-    with Workspace.open(tmp_path / "w") as workspace:
-        kept, found = ledger_of(workspace), [ledger_of(workspace)]
-
-        def drop():
-            with kept.notes()._guard:
-                found.clear()
-                gc.collect()
-
-        dropping = threading.Thread(target=drop, daemon=True)
-        dropping.start()
-        dropping.join(20)
-        assert not dropping.is_alive()
-        assert kept.notes().users == 1
