@@ -151,6 +151,18 @@ def test_nothing_is_raised_after_leaving():
     time.sleep(0.15)
 
 
+def test_cleaning_up_after_the_second_signal_is_not_torn_apart_by_the_end_of_the_grace():
+    cleaned = []
+    with pytest.raises(Cancelled), StopSignals(grace=0.05):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            time.sleep(0.2)
+            cleaned.append(True)
+    assert cleaned
+
+
 def test_other_threads_only_ask():
     """Outside the main thread no handler is touched, and requests still work."""
     seen = []

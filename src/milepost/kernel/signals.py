@@ -142,6 +142,8 @@ class StopSignals:
             return
         if self._signals >= 3:
             self._end_process(number)
+        if self._grace_tick is not None:
+            self._grace_tick.stop()  # what cleans up after the second is not torn apart when the grace is over
         self._insists = True
         self._raise_if_due()
 

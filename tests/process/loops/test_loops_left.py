@@ -9,6 +9,7 @@ import pytest
 from test_loops import passed, steps
 
 from milepost import Cancelled, open_run
+from milepost.errors import InvalidDataError
 from milepost.kernel.logs import read_logs
 from milepost.model.rows import RunRow, StageRow
 from milepost.model.status import ProcessingStatus, RunState, StageState
@@ -217,3 +218,18 @@ def test_a_source_that_waits_keeps_no_item_back(workspace):
             if count == 3:
                 next(run.items([None], key=str, step="another"))  # left undone, so that the run is continued
     assert done == list(range(50))
+
+
+def test_no_step_is_entered_once_the_run_was_asked_to_stop_or_is_over(workspace):
+    """Steps that were taken before, as a pool of threads takes them, are left for the next session."""
+    with pytest.raises(Cancelled, match="was cancelled: enough"), open_run("extract") as run:
+        first, second, third = run.items(range(3), key=int)
+        with first:
+            pass
+        run.stop.request("enough")
+        with second:
+            raise AssertionError("it was entered")
+    with pytest.raises(InvalidDataError, match="is over"), third:
+        raise AssertionError("it was entered")
+    assert [row.item for row in steps(workspace)] == ["0"]
+    assert passed(range(3), key=int)[0] == [1, 2]

@@ -141,15 +141,15 @@ class LoopRun:
             key=key, version=version, by=by, retries=retries, retry_delay=retry_delay, errors=errors, once=once
         )
         source = iter(items)
-        tally = self._tally(step or self.process, batch)
-        before = Before(
-            self._underway.store, self.id, tally.step, tally.key, ever=rules.ever, retries_all=self._retries_all
-        )
+        tally, store = self._tally(step or self.process, batch), self._underway.store
+        before = Before(store, self.id, tally.step, tally.key, ever=rules.ever, retries_all=self._retries_all)
         count = len(items) if total is None and isinstance(items, Sized) else total
         return LoopItems(self, source, rules, tally, before, count, may_wait=not isinstance(items, Sized))
 
     def check(self) -> None:
-        """A safe point: raises Cancelled when the run was asked to stop."""
+        """A safe point: raises Cancelled when the run was asked to stop, InvalidDataError when it is over."""
+        if self._state is not RunState.RUNNING:
+            raise InvalidDataError(f"run {self.name} is over: what is left is done by the next one that is opened")
         if self.stop.is_requested:
             raise Cancelled(f"run {self.name} was cancelled: {self.stop.cause}", signal=self.stop.requested)
 
@@ -276,11 +276,11 @@ class LoopRun:
             self.stop.request("milepost cancel")
 
     def _show(self) -> None:
-        for tally in list(self._tallies.values()):
+        for tally in [*self._tallies.values()]:
             tally.show()
 
     def _flush_due(self) -> None:
-        for tally in list(self._tallies.values()):
+        for tally in [*self._tallies.values()]:
             tally.flush_due()
 
     def _is_cancelled(self) -> bool:

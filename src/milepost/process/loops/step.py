@@ -93,6 +93,7 @@ class LoopStep(Generic[T]):
     def __enter__(self) -> T:
         if self._began is not None:
             raise InvalidDataError(f"item {self.item!r} was begun before: take the next step from the loop")
+        self._items.loop.check()
         self._slot = self._items.begun(self)
         self._token = current.set(self._items.context(self))
         self._began = time.perf_counter()
