@@ -52,7 +52,7 @@ def _cut_short(last: StageRow) -> str:
     if last.items_failed:
         return f"{last.items_failed:,} of its items failed before"
     if last.state in (StageState.COMPLETED, StageState.REUSED):
-        return "its result is gone"
+        return "its result is gone" if last.address else "its result was not stored"
     return "was interrupted" if last.state is StageState.RUNNING else f"{last.state} before"
 
 
