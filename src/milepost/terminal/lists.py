@@ -9,7 +9,7 @@ from milepost.model.status import RunState
 from milepost.terminal.sentences import state_in_words
 from milepost.terminal.style import STATE_STYLES, Screen, Style
 from milepost.terminal.table import Cell, Column, lay_out
-from milepost.terminal.text import age, count, counted, duration, safe, size, wrapped
+from milepost.terminal.text import age, count, counted, duration, listed, safe, size, wrapped
 from milepost.views.items import FailureGroup, ItemView
 from milepost.views.runs import RunDetail, RunLine
 from milepost.views.stages import StageView
@@ -170,7 +170,17 @@ def _session_lines(detail: RunDetail, screen: Screen, now: float) -> list[str]:
         Column("session"), Column("where", rank=2, least=10), Column("begun", rank=1, right=True),
         Column("took", rank=3, right=True), Column("end", least=10, wanted=60),
     )  # fmt: skip
-    return ["", *lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour, indent=2)]
+    table = lay_out(columns, rows, columns_wide=screen.columns, colour=screen.colour, indent=2)
+    return ["", *table, *_at_hand_lines(detail, screen)]
+
+
+def _at_hand_lines(detail: RunDetail, screen: Screen) -> list[str]:
+    """What a dead loop was at; once the run is continued, that is on record as an attempt lost."""
+    named = [item for session in detail.sessions for item in session.at_hand]
+    if not named:
+        return []
+    text = f"at hand when it died: {listed([safe(item, limit=80) for item in named])}"
+    return ["", *wrapped(text, screen.columns, indent="  ")]
 
 
 def items_table(items: Sequence[ItemView], screen: Screen) -> list[str]:

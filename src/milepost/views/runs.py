@@ -20,7 +20,9 @@ from milepost.views.view import View, utc
 
 
 class SessionView(View, frozen=True, kw_only=True):
-    """One OS process that took part in a run."""
+    """One OS process that took part in a run. `at_hand`: what a loop was at when it died, as "step: item", as long as
+    the run was not continued, which records it.
+    """
 
     epoch: int
     host: str
@@ -30,6 +32,7 @@ class SessionView(View, frozen=True, kw_only=True):
     seconds: float
     end: RunState | None
     cause: str | None
+    at_hand: tuple[str, ...] = ()
 
 
 class DecisionView(View, frozen=True, kw_only=True):
@@ -116,7 +119,7 @@ def run_detail(store: Store, run: RunRow, lock_folder: Path, *, now: float, exac
         cwd=run.cwd,
         stages=stages,
         decisions=_decisions(store.rows(DecisionRow, run=run.id)),
-        sessions=tuple(_session(row, seen, now, is_last=row.epoch == run.epoch) for row in sessions),
+        sessions=tuple(_session(row, seen, now, lock_folder, is_last=row.epoch == run.epoch) for row in sessions),
     )
 
 
@@ -188,7 +191,7 @@ def _decisions(rows: Sequence[DecisionRow]) -> tuple[DecisionView, ...]:
     )
 
 
-def _session(row: SessionRow, seen: Seen, now: float, *, is_last: bool) -> SessionView:
+def _session(row: SessionRow, seen: Seen, now: float, lock_folder: Path, *, is_last: bool) -> SessionView:
     died = is_last and row.end is None and not seen.state.is_active
     return SessionView(
         epoch=row.epoch,
@@ -199,7 +202,15 @@ def _session(row: SessionRow, seen: Seen, now: float, *, is_last: bool) -> Sessi
         seconds=working_seconds(row, seen, now, is_last=is_last),
         end=RunState.INTERRUPTED if died else row.end,
         cause=seen.cause if died else row.cause,
+        at_hand=_at_hand(row, lock_folder) if died else (),
     )
+
+
+def _at_hand(session: SessionRow, lock_folder: Path) -> tuple[str, ...]:
+    """Read from the notes that it left."""
+    from milepost.process.loops.flight import left_behind
+
+    return tuple(f"{entry.step}: {entry.item}" for entry in left_behind(lock_folder / session.run, session.epoch))
 
 
 def _newest(sessions: Sequence[SessionRow]) -> SessionRow | None:

@@ -190,3 +190,18 @@ def test_a_pool_in_a_step_ends_when_it_is_told_to(program):
     code, said = program.ended()
     assert (code, program.noted("end")) == (0, ["0", "1", "2"])
     assert "Cancelled" not in said
+
+
+def test_what_was_at_hand_is_shown_before_anyone_continues_the_run(program):
+    """`show` names it, as words and as JSON, and once the run goes on it is an attempt that was lost."""
+    program.write(items=9, body="time.sleep(60 if number == 6 and not os.path.exists('quick') else 0)")
+    process = program.start()
+    wait_for(lambda: "6" in program.noted("begin"))
+    kill(process)
+    assert "at hand when it died: extract: 6" in program.milepost("show")[1]
+    (session,) = json.loads(program.milepost("show", "--json")[1])["sessions"]
+    assert session["at_hand"] == ["extract: 6"]
+    (program.folder / "quick").touch()
+    assert program.ended()[0] == 0
+    assert "at hand" not in program.milepost("show")[1]
+    assert [row.status for row in program.rows(StepRow, item="6")] == [ProcessingStatus.ERROR, ProcessingStatus.SUCCESS]
