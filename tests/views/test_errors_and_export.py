@@ -79,6 +79,7 @@ def test_a_group_says_which_of_its_names_are_not_all(store):
         "given up after 3 attempts: ValueError: no",
         "ValueError: no (given up after 3 attempts)",
         "ValueError: no; given up after 3 times",
+        "ValueError: no (not tried again: the loop had come to its end)",
     ],
 )
 def test_the_last_attempt_is_of_the_kind_of_those_before(store, last):

@@ -100,6 +100,7 @@ def error_family(error: str | None) -> str:
 
     text = (error or "").splitlines()[0] if error else ""
     text = re.sub(r"^given up after \d+ attempts?: |;? \(?given up after \d+ (?:attempts|times)\)?$", "", text)
+    text = text.removesuffix(" (not tried again: the loop had come to its end)")
     return re.sub(r"0x[0-9a-fA-F]+|\d+(\.\d+)?", "#", re.sub(r"'[^']*'|\"[^\"]*\"", "…", text))
 
 
