@@ -10,7 +10,6 @@ from milepost.cli.options import face, options
 from milepost.process.collecting import Collected, collect
 from milepost.terminal.text import counted, listed, safe, size
 
-
 GRACE_MINUTES = 60.0
 
 
