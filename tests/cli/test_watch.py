@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,7 +182,9 @@ def test_a_message_that_a_channel_did_not_take_is_sent_when_the_channel_is_mende
     (folder / "alerts.toml").write_text(RULES.replace("cat >>", "test -e mended && cat >>"))
     begun().end(signal.SIGKILL)
     watcher = shell("watch", "--rules", "alerts.toml", "--interval", "0.1")
-    watcher.await_text("alert channel 'pager' is down after 3 tries, and is tried again later: sh ended with exit code 1")
+    watcher.await_text(
+        "alert channel 'pager' is down after 3 tries, and is tried again later: sh ended with exit code 1"
+    )
     watcher.end(signal.SIGKILL)
     assert not called(folder)
     (folder / "mended").touch()
@@ -212,6 +215,22 @@ def test_health_is_asked_for_rules_that_are_on_it(milepost: Command, recorded: s
     assert seen.returncode == 10
     assert f"health is {status}" in seen.stdout
     assert seen.stderr == ""
+
+
+def test_a_workspace_that_is_made_anew_under_its_watcher_is_watched(
+    folder: Path, shell: Callable[..., Shell], begun: Callable[..., Shell]
+) -> None:
+    """It says that the old one is gone, and a run that dies in the new one raises its alert."""
+    (folder / "alerts.toml").write_text(RULES)
+    begun().wait()
+    watcher = shell("watch", "--rules", "alerts.toml", "--interval", "0.1")
+    watcher.await_text("watching for 1 rule")
+    shutil.rmtree(folder / ".milepost")
+    watcher.await_text("was moved, deleted or replaced")
+    begun().end(signal.SIGKILL)
+    watcher.await_text(r"firing +dead +run \S+ of sales was interrupted")
+    _await(lambda: called(folder))
+    assert watcher.end(signal.SIGTERM) == 143
 
 
 def test_a_second_watcher_looks_on_and_takes_over(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -47,11 +47,10 @@ def watch_command(run: str | None, rules: str | None, interval: float | None, on
     from milepost.alerts import AlertSettings, Watcher, load_settings
 
     settings = AlertSettings() if rules is None else load_settings(rules)
+    if not once:
+        return _look_on(settings, 5.0 if interval is None else interval)
     with open_workspace(read_only=False) as workspace:
-        watcher = Watcher(workspace, settings, health=_health(workspace), warn=_warn)
-        if once:
-            return _look_once(watcher, settings)
-        return _look_on(watcher, settings, 5.0 if interval is None else interval)
+        return _look_once(Watcher(workspace, settings, health=_health(workspace), warn=_warn), settings)
 
 
 def _look_once(watcher: Watcher, settings: AlertSettings) -> int:
@@ -69,20 +68,39 @@ def _look_once(watcher: Watcher, settings: AlertSettings) -> int:
     return ALERTS_FIRE if firing else 0
 
 
-def _look_on(watcher: Watcher, settings: AlertSettings, seconds: float) -> int:
+def _look_on(settings: AlertSettings, seconds: float) -> int:
     """Look until a signal comes. What the signal breaks off is looked at again by the next watcher."""
     from milepost.cli.watching import termination
 
     try:
         with termination():
-            _look_for_ever(watcher, settings, seconds)
+            while True:
+                _look_while_it_is_there(settings, seconds)
     except (KeyboardInterrupt, Cancelled) as stopped:
         return exit_code(stopped)
-    finally:
-        watcher.close(LAST_SECONDS)
 
 
-def _look_for_ever(watcher: Watcher, settings: AlertSettings, seconds: float) -> NoReturn:
+def _look_while_it_is_there(settings: AlertSettings, seconds: float) -> None:
+    """Until the workspace is moved or deleted, and another is in its place."""
+    from milepost.alerts import Watcher
+    from milepost.kernel.recorder import file_at
+
+    with open_workspace(read_only=False) as workspace:
+        watcher = Watcher(workspace, settings, health=_health(workspace), warn=_warn)
+        ledger, identity = workspace.ledger_file, file_at(workspace.ledger_file)
+        try:
+            for _ in _looks(watcher, settings, seconds):
+                if file_at(ledger) != identity:
+                    break
+        finally:
+            watcher.close(LAST_SECONDS)
+    _warn(f"workspace {workspace.path} was moved, deleted or replaced: what is there next is watched")
+    while file_at(ledger) is None:
+        time.sleep(seconds)
+
+
+def _looks(watcher: Watcher, settings: AlertSettings, seconds: float) -> Iterator[None]:
+    """One look after the other, with a pause behind each."""
     from milepost.terminal.alerts import watching_line
     from milepost.views.alerts import changed, firing_now
 
@@ -95,6 +113,7 @@ def _look_for_ever(watcher: Watcher, settings: AlertSettings, seconds: float) ->
     while True:
         _print(changes)
         time.sleep(seconds)
+        yield
         changes = changed(watcher.look(), settings.rules)
 
 

@@ -37,7 +37,7 @@ class Recorder:
     ) -> None:
         self._store = store
         self._file = file
-        self._identity = _file_at(file)
+        self._identity = file_at(file)
         self._fence = fence
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Recorder:
         self._barrier()
 
     def _check_that_it_is_there(self) -> None:
-        if self._file is not None and _file_at(self._file) != self._identity:
+        if self._file is not None and file_at(self._file) != self._identity:
             raise StoreError(
                 f"ledger {self._file} was moved, deleted or replaced while a run was at work: what the run records now "
                 "is not there. Start it again: it goes on from what is there",
@@ -130,7 +130,7 @@ class Recorder:
             warn(text)
 
 
-def _file_at(path: Path | None) -> tuple[int, int] | None:
+def file_at(path: Path | None) -> tuple[int, int] | None:
     """Which file is at its place; it is never opened, which would drop SQLite's locks."""
     try:
         found = None if path is None else os.stat(path)
