@@ -3,7 +3,7 @@
 ::
 
     [alerts] in TOML → settings → rules ─→ conditions ─→ model.alerting ─→ journal (events of the ledger)
-                          └────→ channels ←─ courier (a thread each) ←─ watcher
+                          └────→ channels ←─ courier (a thread each) ←─ watcher ←─ waiting (what was not taken)
 """
 
 from milepost.alerts.rules import DEFAULT_RULES, Rule
