@@ -133,3 +133,25 @@ def test_a_task_that_is_cancelled_waits_for_another_attempt(manager):
 
     asyncio.run(work())
     assert told(manager, "doc")[1] == ("pending", 2, "attempt 1 was interrupted: CancelledError")
+
+
+def test_a_block_that_is_interrupted_as_it_begins_is_no_open_attempt_for_ever(tmp_path):
+    """Ctrl-C right after the commit: nobody was told of the attempt, so it ends with its process."""
+    path = tmp_path / "steps.db"
+    program = (
+        "import sys\n"
+        "from milepost.steps import ProcessingStepManager\n"
+        "manager = ProcessingStepManager(sys.argv[1])\n"
+        "manager.add_step('doc0', 'ocr', 'success')\n"
+        "ledger = manager._ledger()\n"
+        "commit = ledger.record\n"
+        "def interrupted(*rows, **how):\n"
+        "    commit(*rows, **how)\n"
+        "    raise KeyboardInterrupt\n"
+        "ledger.record = interrupted\n"
+        "with manager.step('doc1', 'ocr'):\n"
+        "    pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in done.stderr
+    assert told(ProcessingStepManager(path), "doc1") == [("running", 1, None), ("error", 1, DIED)]

@@ -50,12 +50,14 @@ def no_longer_at_hand(ledger: Ledger, run: str, step: str, item: str, attempt: i
 def _begun(ledger: Ledger, run: str, draft: Draft, starts: Starts, *, is_bound: bool) -> StepRow | None:
     notes = None if draft.is_dated else ledger.notes()
     slot = 0 if notes is None else notes.begin(Entry(run, draft.step, draft.item, draft.at, is_bound))
-    row = None
     try:
         row = _committed(ledger, run, draft, None)
-    finally:
+    except Exception:  # a Ctrl-C may come after the commit: then it stays noted, for nobody knows of the attempt
         if notes is not None:
-            notes.keep(slot, None if row is None else (run, draft.step, draft.item, row.attempt))
+            notes.keep(slot, None)
+        raise
+    if notes is not None:
+        notes.keep(slot, None if row is None else (run, draft.step, draft.item, row.attempt))
     if row is not None:
         starts.begin(run, draft.item, draft.step, Start(row.attempt, row.at, SYSTEM.monotonic(), draft.is_dated))
     return row
