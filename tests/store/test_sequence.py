@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milepost.errors import ObjectMissing, ObjectRefused
+from milepost.store import sequence
 from milepost.store.chunks import Kept, read_chunk
 from milepost.store.codecs.encoded import CHUNK, SEQUENCE, Encoded
 from milepost.store.objects import Objects, Stored
-from milepost.store import sequence
 from milepost.store.sequence import SequenceWriter, StoredSequence
 
 

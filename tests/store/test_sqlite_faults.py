@@ -54,11 +54,15 @@ def test_goes_on_when_space_returns(tmp_path: Path) -> None:
 def test_goes_on_when_the_limit_is_raised(tmp_path: Path) -> None:
     """The same at the limit of SQLite's own that needs no disk to be full."""
     store = SqliteStore.open(tmp_path)
-    with store._connections.writer() as writer:
+    gate = store._connections.writer()
+    with gate.lock:
+        writer = gate.free()
         writer.execute("PRAGMA max_page_count=150")
     written = fill(store, "a")
     assert len(store.rows(StepRow)) == written
-    with store._connections.writer() as writer:
+    gate = store._connections.writer()
+    with gate.lock:
+        writer = gate.free()
         writer.execute("PRAGMA max_page_count=100000")
     assert store.write([step_row("b")]) == 1
     assert len(store.rows(StepRow)) == written + 1
@@ -161,7 +165,9 @@ def test_steps_never_change_and_go_only_by_drop(tmp_path: Path) -> None:
     """Even SQL by hand cannot change, replace or delete a recorded step."""
     store = SqliteStore.open(tmp_path)
     store.write([step_row()])
-    with store._connections.writer() as writer:
+    gate = store._connections.writer()
+    with gate.lock:
+        writer = gate.free()
         for sql in (
             "UPDATE steps SET status = 5",
             "DELETE FROM steps",

@@ -155,9 +155,13 @@ def test_is_set_as_it_must_be(tmp_path: Path, durability: str, level: int) -> No
         "cell_size_check": 1, "journal_size_limit": 67108864, "wal_autocheckpoint": 16000, "synchronous": level,
         "application_id": 0x4D504F53, "user_version": latest(), "recursive_triggers": 1,
     }  # fmt: skip
-    with store._connections.writer() as writer:
+    gate = store._connections.writer()
+    with gate.lock:
+        writer = gate.free()
         assert {name: writer.execute(f"PRAGMA {name}").fetchone()[0] for name in expected} == expected
-    with store._connections.reader() as reader:
+    gate = store._connections.reader()
+    with gate.lock:
+        reader = gate.free()
         assert reader.execute("PRAGMA query_only").fetchone()[0] == 1
         assert reader.execute("PRAGMA busy_timeout").fetchone()[0] == 30000
         assert reader.execute("PRAGMA mmap_size").fetchone() in (None, (0,))

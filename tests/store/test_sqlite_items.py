@@ -21,7 +21,9 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def indexed(store: SqliteStore) -> tuple[int, int]:
-    with store._connections.reader() as reader:
+    gate = store._connections.reader()
+    with gate.lock:
+        reader = gate.free()
         marks = reader.execute("SELECT indexed_seq, (SELECT count(*) FROM done_items) FROM meta").fetchone()
     return marks[0], marks[1]
 

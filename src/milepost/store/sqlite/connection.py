@@ -6,7 +6,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from types import TracebackType
 from urllib.parse import quote
 
 import apsw
@@ -50,23 +49,19 @@ def connect(path: str, *, flags: int = _WRITE) -> apsw.Connection:
 
 
 class Gate:
-    """A connection and the lock that whoever uses it holds."""
+    """A connection and the lock that whoever uses it holds: `with gate.lock`, which no Ctrl-C can leave taken."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.connection: apsw.Connection | None = None
 
-    def __enter__(self) -> apsw.Connection:
-        self.lock.acquire()
+    def free(self) -> apsw.Connection:
+        """The connection, without a transaction: one that Ctrl-C left open is undone. StoreError when it is closed."""
         if self.connection is None:
-            self.lock.release()
             raise StoreError("the ledger was closed: open it again")
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
         return self.connection
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.lock.release()
 
     def give_up(self) -> bool:
         """In a forked child: let the parent's connection go without a trace; whether that could be done.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import apsw
 
@@ -24,6 +25,8 @@ from milepost.store.sqlite.queries import Batch, fetch, insert, ledger, number, 
 from milepost.store.sqlite.step_cells import INSERT, INSERT_FENCED, INSERT_FRESH, Cells, encode, inserts
 from milepost.store.sqlite.words import UNKNOWN, Words
 from milepost.store.sqlite.writer import Writer
+
+T = TypeVar("T")
 
 FILE = "ledger.db"
 PAGE = 10_000
@@ -84,10 +87,13 @@ class SqliteStore:
     def _look_at_schema(self) -> None:
         if not self._connections.read_only:
             self._connections.prepare = self._prepare
-            with self._connections.writer() as connection:
-                schema.bring_up(connection, self._path)
+            gate = self._connections.writer()
+            with gate.lock:
+                schema.bring_up(gate.free(), self._path)
             return
-        with self._connections.reader() as connection:
+        gate = self._connections.reader()
+        with gate.lock:
+            connection = gate.free()
             schema.refuse_later(connection, latest())
             if schema.version(connection) < latest():
                 raise WorkspaceError(f"ledger {self._path} is of an earlier Milepost: open it once for writing")
@@ -151,24 +157,19 @@ class SqliteStore:
         return self._select(kind, equal, after=after, limit=limit, newest=newest)
 
     def find_items(self, key: str, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
-        with translated(self._path), self._connections.reader() as connection:
-            return self._steps.find_items(connection, key, digests)
+        return self._ask(lambda connection: self._steps.find_items(connection, key, digests))
 
     def may_have_items(self, key: str) -> bool:
-        with translated(self._path), self._connections.reader() as connection:
-            return self._words.number(connection, key) != UNKNOWN
+        return self._ask(lambda connection: self._words.number(connection, key) != UNKNOWN)
 
     def last_attempts(self, run: str, step: str, items: Sequence[str]) -> dict[str, int]:
-        with translated(self._path), self._connections.reader() as connection:
-            return self._steps.last_attempts(connection, run, step, items)
+        return self._ask(lambda connection: self._steps.last_attempts(connection, run, step, items))
 
     def standings(self, run: str, step: str, items: Sequence[str]) -> dict[str, Standing]:
-        with translated(self._path), self._connections.reader() as connection:
-            return self._steps.standings(connection, run, step, items)
+        return self._ask(lambda connection: self._steps.standings(connection, run, step, items))
 
     def count_steps(self, run: str, step: str | None = None) -> Mapping[tuple[str, ProcessingStatus], int]:
-        with translated(self._path), self._connections.reader() as connection:
-            counts = self._steps.count(connection, run)
+        counts = self._ask(lambda connection: self._steps.count(connection, run))
         return {which: count for which, count in counts.items() if step is None or which[0] == step}
 
     def recent_steps(
@@ -179,12 +180,10 @@ class SqliteStore:
         until: float | None = None,
         limit: int | None = None,
     ) -> list[StepRow]:
-        with translated(self._path), self._connections.reader() as connection:
-            return self._steps.recent(connection, statuses, since, until, limit)
+        return self._ask(lambda connection: self._steps.recent(connection, statuses, since, until, limit))
 
     def outcomes(self, since: float) -> Mapping[ProcessingStatus, int]:
-        with translated(self._path), self._connections.reader() as connection:
-            return self._steps.outcomes(connection, since)
+        return self._ask(lambda connection: self._steps.outcomes(connection, since))
 
     def addresses(self) -> Iterator[str]:
         for kind in ROWS:
@@ -247,11 +246,14 @@ class SqliteStore:
         newest: bool = False,
     ) -> list[R]:
         check_columns(kind, equal)
-        with translated(self._path), self._connections.reader() as connection:
+
+        def found(connection: apsw.Connection) -> list[R]:
             if kind is StepRow:
-                found = self._steps.select(connection, equal, after=after, limit=limit, newest=newest)
-                return cast("list[R]", found)
+                steps = self._steps.select(connection, equal, after=after, limit=limit, newest=newest)
+                return cast("list[R]", steps)
             return select(connection, kind, equal, after=after, limit=limit, newest=newest)
+
+        return self._ask(found)
 
     def _write_alone(self, row: StepRow, fence: Fence | None, fresh: bool) -> bool:
         """Commit one step in one statement; False when it changed nothing, and `write` is to find out why."""
@@ -298,16 +300,21 @@ class SqliteStore:
     def _damaged_steps(self) -> Iterator[Damage]:
         seq = 0
         while True:
-            with translated(self._path), self._connections.reader() as connection:
-                read = self._steps.read(connection, f"WHERE seq > ? ORDER BY seq LIMIT {PAGE}", (seq,))
+            read = self._ask(partial(self._steps.read, end=f"WHERE seq > ? ORDER BY seq LIMIT {PAGE}", bound=(seq,)))
             if not read:
                 return
             yield from (Damage("steps", f"seq {seq}", DAMAGED) for seq, _, is_whole in read if not is_whole)
             seq = read[-1][0]
 
     def _read(self, sql: str, bound: Sequence[Cell] = ()) -> list[tuple[Cell, ...]]:
-        with translated(self._path), self._connections.reader() as connection:
-            return fetch(connection, sql, bound)
+        return self._ask(lambda connection: fetch(connection, sql, bound))
+
+    def _ask(self, work: Callable[[apsw.Connection], T]) -> T:
+        """What `work` reads, on this thread's own connection."""
+        with translated(self._path):
+            gate = self._connections.reader()
+            with gate.lock:
+                return work(gate.free())
 
 
 def _batch(kind: type[Row], rows: Sequence[Row]) -> Batch:

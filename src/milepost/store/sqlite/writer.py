@@ -50,7 +50,9 @@ class Writer:
         """Do `work` in one transaction; `durable` ones survive a power cut (at PROCESS: `always` only)."""
         is_full = always or (durable and self._durability is not Durability.PROCESS)
         do = self._full if is_full else _commit
-        with self._connections.writer() as connection:
+        gate = self._connections.writer()
+        with gate.lock:
+            connection = gate.free()
             try:
                 result = do(connection, work)
             except apsw.ConstraintError:
@@ -62,7 +64,9 @@ class Writer:
 
     def execute(self, statement: str, bound: tuple[Cell, ...]) -> int:
         """Do one statement, which is a transaction of its own; how many rows it changed."""
-        with self._connections.writer() as connection:
+        gate = self._connections.writer()
+        with gate.lock:
+            connection = gate.free()
             try:
                 connection.execute(statement, bound)
                 changed = connection.changes()
