@@ -21,7 +21,8 @@ INSERT INTO step_counts (run, block, step, status, count)
 SELECT run, (seq - 1) / 8192, step, status, count(*)
 FROM steps WHERE seq <= (SELECT indexed_seq FROM meta) GROUP BY 1, 2, 3, 4;
 
--- An item named by 32 hexadecimal digits, as those without key= are, is x'FE' and their 16 bytes.
+-- An item named by 32 hexadecimal digits, as those without key= are, is x'FE' and their 16 bytes. Where its digest is the
+-- same, `digest` is the integer 1 from now on, and done_items has no row of it: its name is indexed.
 DROP INDEX steps_once;
 DROP INDEX steps_more;
 UPDATE steps SET item = CAST(x'FE' || unhex(item) AS BLOB)

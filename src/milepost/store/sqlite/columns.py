@@ -190,20 +190,23 @@ def table(kind: type[Row]) -> Table:
     return found
 
 
-def where(equal: Mapping[str, object], cell: Callable[[str, object], Cell]) -> tuple[str, list[Cell]]:
-    """The condition that columns equal these values, and what to bind."""
+def where(
+    equal: Mapping[str, object], cell: Callable[[str, object], Cell], written: Mapping[str, str] = {}
+) -> tuple[str, list[Cell]]:
+    """The condition that columns equal these values, and what to bind; some columns are `written` as expressions."""
     terms: list[str] = []
     bound: list[Cell] = []
     for column, value in equal.items():
+        name = written.get(column, f'"{column}"')
         if type(value) in _SINGLE:
-            terms.append(f'"{column}" = ?')
+            terms.append(f"{name} = ?")
             bound.append(cell(column, value))
             continue
         several = choices(value)
         values = [value] if several is None else several
         cells = [cell(column, each) for each in values if each is not None]
-        marks = f'"{column}" IN ({", ".join("?" * len(cells))})' if len(cells) != 1 else f'"{column}" = ?'
-        terms.append(f'({marks} OR "{column}" IS NULL)' if None in values else marks)
+        marks = f"{name} IN ({', '.join('?' * len(cells))})" if len(cells) != 1 else f"{name} = ?"
+        terms.append(f"({marks} OR {name} IS NULL)" if None in values else marks)
         bound.extend(cells)
     return " AND ".join(terms) or "1", bound
 

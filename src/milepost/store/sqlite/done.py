@@ -1,7 +1,7 @@
 """Finding done items by digest, through an index that follows the steps in sorted portions.
 
 Digests come in random order, and an index kept with every row would write a page for each. What the index does not
-know yet is kept in memory by who asks.
+know yet is kept in memory by who asks. Items that are named by their digest are not in it: their name is indexed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ CHECK_EVERY = 5_000
 MARKS = "SELECT indexed_seq, drops FROM meta"
 UNINDEXED = "SELECT (SELECT max(seq) FROM steps) - indexed_seq FROM meta"
 LAST = "SELECT coalesce(max(seq), 0) FROM steps"
-TAIL = "SELECT key, digest, seq FROM steps WHERE seq > ? AND seq <= ? AND status IN (2, 3) AND digest <> x''"
+TAIL = "SELECT key, digest, seq FROM steps WHERE seq > ? AND seq <= ? AND status IN (2, 3) AND digest > x''"
 INDEX = """
 INSERT OR IGNORE INTO done_items (key, digest, seq)
 SELECT key, digest, seq FROM steps
-WHERE seq > ?1 AND seq <= ?2 AND status IN (2, 3) AND digest <> x'' ORDER BY key, digest
+WHERE seq > ?1 AND seq <= ?2 AND status IN (2, 3) AND digest > x'' ORDER BY key, digest  -- an integer is less
 """
 FORGET = """
 DELETE FROM done_items WHERE (key, digest, seq) IN (SELECT key, digest, seq FROM steps {which})
@@ -36,6 +36,7 @@ UPDATE meta
 SET drops = drops + 1, indexed_seq = min(indexed_seq, coalesce((SELECT max(seq) FROM steps), 0) / ?1 * ?1)
 """
 # Driven by the digests, and in the order of seq for each: twice as fast as `IN` and `GROUP BY`.
+HAS_KEY = "SELECT EXISTS (SELECT 1 FROM done_items WHERE key = ?)"
 FIND = """
 SELECT asked.value, done_items.seq FROM carray(?) AS asked
 CROSS JOIN done_items ON done_items.key = ? AND done_items.digest = asked.value
@@ -55,7 +56,9 @@ class Tail:
         self._follow(connection)
         if not digests:
             return []
-        newest = dict(cast("list[tuple[bytes, int]]", fetch(connection, FIND, (apsw.carray(tuple(digests)), key))))
+        newest: dict[bytes, int] = {}
+        if number(connection, HAS_KEY, (key,)):
+            newest.update(cast("list[tuple[bytes, int]]", fetch(connection, FIND, (apsw.carray(tuple(digests)), key))))
         recent = self._seqs.get(key, {})
         newest.update((digest, recent[digest]) for digest in digests if digest in recent)
         return sorted(newest.values())

@@ -17,6 +17,7 @@ from milepost.store.sqlite.columns import Cell, from_integer, from_real, from_te
 LONGEST_ITEM = 200  # characters; the index holds a hash of those beyond it
 HEX_DIGITS = 32  # items of so many are kept as bytes, as those are named that have no key
 HEX = b"\xfe"  # before them; no text in UTF-8 has it
+SAME = 1  # instead of a digest: that which the item is named by
 STATUSES = tuple(ProcessingStatus)
 CODES: Mapping[ProcessingStatus, int] = {status: code for code, status in enumerate(STATUSES)}
 NAN = float("nan")
@@ -56,9 +57,10 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
         said = (*said, details, metrics)
     is_digest = len(item) == HEX_DIGITS and digest.hex() == item
     cell, long_item = (HEX + digest, None) if is_digest else item_cells(item)
+    digest_cell: Cell = SAME if is_digest else digest
     return (
-        numbers[run], numbers[step], cell, attempt if attempt == 1 else to_cell(attempt), code, numbers[key], digest,
-        row_digest(said), seconds if seconds == seconds else "nan", at if at == at else "nan",
+        numbers[run], numbers[step], cell, attempt if attempt == 1 else to_cell(attempt), code, numbers[key],
+        digest_cell, row_digest(said), seconds if seconds == seconds else "nan", at if at == at else "nan",
         None if address is None else text_cell(address), None if error is None else text_cell(error),
         result, long_item,
         None if details is None else text_cell(details), None if metrics is None else text_cell(metrics),
@@ -97,6 +99,8 @@ def decode(cells: Sequence[Any], texts: Mapping[int, str]) -> Found:
             metrics,
         ) = cells
         run, step, key = texts[run], texts[step], texts[key]
+        if type(digest) is int:
+            digest = item[1:]
         if type(item) is not str or type(attempt) is not int:
             item, attempt = item_of(item), from_integer(attempt)
         if type(seconds) is not float or type(at) is not float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import cast
 
@@ -19,7 +19,7 @@ from milepost.store.sqlite.counts import Counts
 from milepost.store.sqlite.done import FORGET, SEQS_MAY_COME_AGAIN, Tail
 from milepost.store.sqlite.queries import fetch, snapshot
 from milepost.store.sqlite.standing import standings
-from milepost.store.sqlite.step_cells import CODES, STATUSES, Found, decode, item_cells
+from milepost.store.sqlite.step_cells import CODES, HEX, SAME, STATUSES, Found, decode, item_cells
 from milepost.store.sqlite.words import UNKNOWN, Words
 
 SELECT = """
@@ -27,6 +27,10 @@ SELECT seq, run, step, coalesce(long_item, item), attempt, status, key, digest, 
        error, result, details, metrics
 FROM steps
 """
+NAMED_BY_DIGEST = f"""
+INDEXED BY steps_once WHERE item IN carray(?) AND key = ? AND status IN (2, 3) AND digest = {SAME}
+"""
+WRITTEN = {"digest": f"CASE digest WHEN {SAME} THEN substr(item, 2) ELSE digest END"}
 WORDS = (1, 2, 6)  # where SELECT has run, step and key
 LAST_ATTEMPT = "SELECT max(attempt) FROM steps WHERE item = ? AND step = ? AND run = ?"
 
@@ -86,10 +90,18 @@ class Steps:
         """Of these item digests, the newest done and undamaged step of each."""
         wanted = {digest for digest in digests if digest}
         with snapshot(connection):
-            seqs = self._tail.find(connection, self._words.number(connection, key), list(wanted))
-            read = self._at(connection, seqs)
+            number = self._words.number(connection, key)
+            read = self._named_by(connection, number, wanted)
+            read += self._at(connection, self._tail.find(connection, number, list(wanted)))
+        read.sort(key=lambda found: found[0])
         whole = [row for _, row, is_whole in read if row is not None and is_whole]
         return {row.digest: row for row in whole if row.key == key and row.digest in wanted and row.status in DONE}
+
+    def _named_by(self, connection: apsw.Connection, key: int, digests: Set[bytes]) -> list[Found]:
+        if not digests:
+            return []
+        names = apsw.carray(tuple([HEX + digest for digest in digests]))
+        return self.read(connection, NAMED_BY_DIGEST, (names, key))
 
     def _at(self, connection: apsw.Connection, seqs: Sequence[int]) -> list[Found]:
         if not seqs:
@@ -162,7 +174,7 @@ class Steps:
     ) -> Iterator[tuple[str, list[Cell]]]:
         """The steps whose columns equal these, a portion at a time: which, and what to bind; in a transaction."""
         cell = partial(self._cell, connection)
-        condition, bound = where(equal, cell)
+        condition, bound = where(equal, cell, WRITTEN)
         if equal.get("item") is not None:  # SQLite would rather walk through all of a run for the order
             yield f"INDEXED BY steps_once WHERE {condition} AND seq > ?", [*bound, after]
             return
