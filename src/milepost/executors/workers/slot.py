@@ -8,7 +8,6 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-import tempfile
 from time import monotonic
 
 SIZE = 1 << 16
@@ -34,6 +33,8 @@ class Slot:
         if sys.platform.startswith("linux"):
             fd = os.memfd_create("milepost-slot")
         else:
+            import tempfile  # slow to import, and workers never make one
+
             fd, path = tempfile.mkstemp(prefix="milepost-slot-")
             os.unlink(path)
         try:
