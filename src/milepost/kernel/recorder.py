@@ -130,7 +130,7 @@ class Recorder:
             warn(text)
 
 
-def file_at(path: Path | None) -> tuple[int, int] | None:
+def file_at(path: Path | str | None) -> tuple[int, int] | None:
     """Which file is at its place; it is never opened, which would drop SQLite's locks."""
     try:
         found = None if path is None else os.stat(path)

@@ -11,7 +11,7 @@ from typing import Protocol, cast, runtime_checkable
 from milepost.config import ProcessingConfig
 from milepost.errors import StoreError
 from milepost.kernel.at_hand import AtHand, folder_beside, notes_in
-from milepost.kernel.recorder import Recorder
+from milepost.kernel.recorder import Recorder, file_at
 from milepost.kernel.ticker import TICKER
 from milepost.kernel.workspace import FOLDER, LEDGER, Workspace
 from milepost.model.rows import RunRow, StepRow
@@ -69,8 +69,8 @@ class Ledger:
         self.store = store
         self.notes_folder = None if path is None else folder_beside(path)
         self.next_look = 0.0  # for the dead, by the monotonic clock
-        self._path = path
-        self._file = None if path is None else _identity(path)
+        self._path = None if path is None else str(path)
+        self._file = file_at(path)
         self._wait_seconds = wait_seconds
         self._close_store = close_store
         self._begin()
@@ -89,13 +89,13 @@ class Ledger:
             raise StoreError(
                 f"ledger {self._path} was moved or deleted while it was open: what is recorded now would be lost; "
                 "close the manager, and it begins anew there",
-                path=str(self._path),
+                path=self._path,
             )
 
     @property
     def is_gone(self) -> bool:
         """Whether somebody has moved or deleted its file, or put another in its place."""
-        return self._path is not None and _identity(self._path) != self._file
+        return self._path is not None and file_at(self._path) != self._file
 
     def notes(self) -> AtHand | None:
         """Where this process notes what it has at hand; None for a ledger that is no file."""
@@ -217,12 +217,3 @@ def _shared(where: str, opened: Callable[[], Ledger]) -> Ledger:
     if ledger is None or ledger.is_gone:
         ledger = _open[which] = opened()
     return ledger
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file is at its place; None where there is none. It is never opened: that would drop SQLite's locks."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -276,7 +276,7 @@ class ProcessingStepManager:
         self._dependencies = state["declared"]
 
     def _add(self, said: Draft, *, is_bound: bool = False) -> StepRow | None:
-        ledger, run = self._ledger(), self._where.run_to_write()
+        ledger, run = self._ledger(is_checked=False), self._where.run_to_write()  # it is when the row is committed
         where = current.get()
         if where is not None and where.item is not None and where.stage == said.step and where.run_id == run:
             raise ValueError(
@@ -291,10 +291,11 @@ class ProcessingStepManager:
             announce_one(row)
         return row
 
-    def _ledger(self) -> Ledger:
+    def _ledger(self, *, is_checked: bool = True) -> Ledger:
         """Where it is now, so that what is lost is said as such."""
         ledger = self._where.ledger()
-        ledger.check_that_it_is_there()
+        if is_checked:
+            ledger.check_that_it_is_there()
         while self._left:
             self.leave(*self._left.popleft())
         return ledger
