@@ -202,10 +202,11 @@ def test_handler_while_the_ticker_is_used():
 
 
 PAIRS = """
-import os, select, sys, threading, time
+import os, select, signal, sys, threading, time
 from milepost.errors import Cancelled
 from milepost.kernel.signals import StopSignals
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where these tests began in the background
 lock = threading.Lock()
 lock.acquire()
 wait = {"sleep": lambda: time.sleep(600), "lock": lambda: lock.acquire(timeout=600),
