@@ -40,7 +40,7 @@ def test_killed_at_random_each_item_is_done_once(program, batch):
     (program.folder / "wait").unlink()
     code, said = program.ended()
     assert code == 0, said
-    if program.rows(StepRow, status=ProcessingStatus.FAILED):  # chance killed three sessions at one item: it is the cause
+    if program.rows(StepRow, status=ProcessingStatus.FAILED):  # chance killed three sessions at one item
         code, said = program.milepost("retry")
         assert code == 0, said
     rows = program.rows(StepRow)
