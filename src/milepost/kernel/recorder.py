@@ -11,7 +11,7 @@ from pathlib import Path
 from milepost.errors import StoreBusy, StoreError, StoreFull
 from milepost.kernel.ticker import Ticker
 from milepost.kernel.warning import warn
-from milepost.model.rows import Row, SessionRow, StageRow, StepRow
+from milepost.model.rows import Row, SessionRow, StageRow
 from milepost.store.protocol import Durability, Fence, Store
 
 BARRIER_SECONDS = 0.1  # how much a power cut may cost at durability "group"
@@ -59,8 +59,8 @@ class Recorder:
         if not rows:
             return 0
         with self._lock:
-            for row in rows:
-                if type(row) is not StepRow:
+            if self._observed:
+                for row in rows:
                     self._observed.pop(_identity(row), None)  # a fact replaces what was seen of the same thing
             changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh))
             self._is_dirty = not durable
