@@ -25,9 +25,9 @@ signal.signal(signal.SIGALRM, interrupt)
 chance, hits, acknowledged = random.Random(int(sys.argv[2])), 0, 0
 for n in range(1500):
     try:
-        signal.setitimer(signal.ITIMER_REAL, chance.random() * 0.0004 + 0.00001)
+        signal.setitimer(signal.ITIMER_REAL, chance.random() * (0.001 if n % 2 else 0.004) + 0.00001)
         store.write([step_row(f"one-{n}")])
-        store.write([step_row(f"two-{n}"), step_row(f"three-{n}")])
+        store.write([step_row(f"two-{n}"), step_row(f"three-{n}")], durable=n % 2 == 0)
         store.count_steps("run-1")
         store.rows(StepRow, run="run-1", limit=5)
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -92,6 +92,7 @@ class Writer:
         try:
             return _commit(connection, moving)
         finally:
+            _roll_back(connection)  # what a second interrupt kept from being undone
             self._set_synchronous(connection, is_full=False)
 
     def _set_synchronous(self, connection: apsw.Connection, *, is_full: bool) -> None:
@@ -103,8 +104,8 @@ class Writer:
 
 
 def _commit(connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         result = work(connection)
         connection.execute("COMMIT")
     except BaseException:
