@@ -37,7 +37,7 @@ class ItemFeed:
         is_forced: bool,
         is_continued: bool,
         done_windows: DoneWindows,
-        on_found: Callable[[ItemTask, StepRow], None],
+        on_found: Callable[[list[tuple[ItemTask, StepRow]]], None],
         on_done_window: Callable[[int, DoneWindow], None],
     ) -> None:
         self.seen = 0
@@ -84,14 +84,8 @@ class ItemFeed:
         found = self.find(asked) if asked else {}
         if not found:
             return tasks
-        missing = []
-        for task in tasks:
-            row = found.get(task.digest)
-            if row is None:
-                missing.append(task)
-            else:
-                self._on_found(task, row)
-        return missing
+        self._on_found([(task, found[task.digest]) for task in tasks if task.digest in found])
+        return [task for task in tasks if task.digest not in found]
 
     def _with_attempts(self, tasks: list[ItemTask]) -> list[ItemTask]:
         """In a continued run an item's attempts go on counting."""

@@ -165,12 +165,14 @@ class MappedJob:
         while self._later and self._later[0][0] <= self._trade.monotonic():
             self._ready.appendleft(heapq.heappop(self._later)[2])
 
-    def _reuse(self, task: ItemTask, row: StepRow) -> None:
-        self.reused += 1
-        self._reused_seconds += row.seconds
-        self._done_windows.spent([(task.position, row.seconds)])
-        packed = self._trade.objects.repack(row.result, row.address)
-        self._results.put_all([(task.position, task.item, packed, task.digest)])
+    def _reuse(self, found: list[tuple[ItemTask, StepRow]]) -> None:
+        self.reused += len(found)
+        self._reused_seconds += sum(row.seconds for _, row in found)
+        self._done_windows.spent((task.position, row.seconds) for task, row in found)
+        repack = self._trade.objects.repack
+        self._results.put_all(
+            [(task.position, task.item, repack(row.result, row.address), task.digest) for task, row in found]
+        )
 
     def _reuse_window(self, position: int, found: DoneWindow) -> None:
         self.reused += found.count
