@@ -201,7 +201,7 @@ def _over_since(connection: apsw.Connection, since: float) -> int:
             low = middle + 1
         else:
             high = middle
-    return sum(blocks.counted(connection, "status >= 2", (), after=low - 1).values())
+    return blocks.total(connection, "status >= 2", after=low - 1)
 
 
 def _readable(connection: apsw.Connection, seq: Cell) -> list[tuple[Cell, ...]]:
