@@ -65,19 +65,12 @@ class SequenceWriter:
 
     def append(self, packed: Packed, item: str = "") -> None:
         """Add the next item's result; `item` is its key. Raises ObjectRefused for another key's pickle."""
-        result = packed.result
-        if result is not None and result[:1] == PICKLED:
-            result = PICKLED + self._objects.signed_item(result)
         self._classes.update(packed.classes)
-        self._take(item, result, packed.address)
+        self._take(*self._kept(packed, item))
 
     def append_all(self, results: Sequence[tuple[Packed, str]]) -> None:
         """Add several, as `append` does."""
-        items = [(item, packed.result, packed.address) for packed, item in results]
-        if holds_pickles(items):
-            for packed, item in results:
-                self.append(packed, item)
-            return
+        items = [self._kept(packed, item) for packed, item in results]
         self.extend(items, [each for packed, _ in results if packed.classes for each in packed.classes])
 
     def extend(self, items: Sequence[Kept], classes: Collection[str]) -> None:
@@ -96,6 +89,12 @@ class SequenceWriter:
         classes = tuple(sorted(self._classes))
         index = _encode(_Index(self._chunks, self._counts, list(classes)))
         return self._objects.put_encoded(Encoded(SEQUENCE, (index,), classes))
+
+    def _kept(self, packed: Packed, item: str) -> Kept:
+        result = packed.result
+        if result is not None and result[:1] == PICKLED:
+            result = PICKLED + self._objects.signed_item(result)
+        return item, result, packed.address
 
     def _take(self, item: str, result: bytes | None, address: str | None) -> None:
         pending = self._pending

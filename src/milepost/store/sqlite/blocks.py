@@ -89,9 +89,9 @@ def spans(
 def counted(connection: apsw.Connection, condition: str, bound: Sequence[Cell], *, after: int) -> Counted:
     """How many steps of each kind fulfil a condition on COUNTED and are later than `after`; in a transaction."""
     first, uncounted = _uncounted(connection, after)
-    counts = Counter(_by_kind(connection, SUMS, condition, (*bound, first)))
+    counts = Counter(by_kind(connection, SUMS.format(condition=condition), (*bound, first)))
     for span in uncounted:
-        counts.update(_by_kind(connection, COUNT, condition, (*bound, *span)))
+        counts.update(by_kind(connection, COUNT.format(condition=condition), (*bound, *span)))
     return counts
 
 
@@ -110,10 +110,9 @@ def _uncounted(connection: apsw.Connection, after: int) -> tuple[int, list[Span]
     return border // BLOCK, [span for span in several if span.after < span.to]
 
 
-def _by_kind(
-    connection: apsw.Connection, sql: str, condition: str, bound: Sequence[Cell]
-) -> dict[tuple[int, int], int]:
-    rows = cast("list[tuple[int, int, int]]", fetch(connection, sql.format(condition=condition), bound))
+def by_kind(connection: apsw.Connection, sql: str, bound: Sequence[Cell]) -> dict[tuple[int, int], int]:
+    """What a statement counts by step and status."""
+    rows = cast("list[tuple[int, int, int]]", fetch(connection, sql, bound))
     return {(step, status): count for step, status, count in rows}
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import apsw
 
 from milepost.store.sqlite import blocks
 from milepost.store.sqlite.blocks import Counted
-from milepost.store.sqlite.queries import fetch
 
 # What a later attempt, or the end of the same one, replaced; only items with more than one row are looked at.
 SUPERSEDED = """
@@ -39,7 +38,7 @@ class Counts:
     def of(self, connection: apsw.Connection, run: int) -> Counted:
         """Items by step and the status of their last attempt; in a transaction."""
         counts = Counter(self._attempts(connection, run))
-        counts.subtract(_superseded(connection, run))
+        counts.subtract(blocks.by_kind(connection, SUPERSEDED, (run,)))
         return {which: count for which, count in counts.items() if count}
 
     def _attempts(self, connection: apsw.Connection, run: int) -> Counted:
@@ -51,8 +50,3 @@ class Counts:
         counts.update(blocks.counted(connection, "run = ?", (run,), after=seen.seq))
         self._seen[run] = _Seen(now.drops, now.newest, counts)
         return counts
-
-
-def _superseded(connection: apsw.Connection, run: int) -> dict[tuple[int, int], int]:
-    rows = cast("list[tuple[int, int, int]]", fetch(connection, SUPERSEDED, (run,)))
-    return {(step, status): count for step, status, count in rows}

@@ -18,9 +18,6 @@ from milepost.store.sqlite.queries import fetch, number
 LEAST, MOST = 3, 15  # blocks in a portion
 CHECK_EVERY = 5_000
 
-MARKS = "SELECT indexed_seq, drops FROM meta"
-UNINDEXED = "SELECT (SELECT max(seq) FROM steps) - indexed_seq FROM meta"
-LAST = "SELECT coalesce(max(seq), 0) FROM steps"
 TAIL = "SELECT key, digest, seq FROM steps WHERE seq > ? AND seq <= ? AND status IN (2, 3) AND digest > x''"
 INDEX = """
 INSERT OR IGNORE INTO done_items (key, digest, seq)
@@ -35,8 +32,8 @@ SEQS_MAY_COME_AGAIN = """
 UPDATE meta
 SET drops = drops + 1, indexed_seq = min(indexed_seq, coalesce((SELECT max(seq) FROM steps), 0) / ?1 * ?1)
 """
-# Driven by the digests, and in the order of seq for each: twice as fast as `IN` and `GROUP BY`.
 HAS_KEY = "SELECT EXISTS (SELECT 1 FROM done_items WHERE key = ?)"
+# Driven by the digests, and in the order of seq for each: twice as fast as `IN` and `GROUP BY`.
 FIND = """
 SELECT asked.value, done_items.seq FROM carray(?) AS asked
 CROSS JOIN done_items ON done_items.key = ? AND done_items.digest = asked.value
@@ -64,24 +61,24 @@ class Tail:
         return sorted(newest.values())
 
     def _follow(self, connection: apsw.Connection) -> None:
-        marks = cast("tuple[int, int]", fetch(connection, MARKS)[0])
-        if marks != self._marks:
-            self._marks, self._read_to = marks, marks[0]
+        now = blocks.marks(connection)
+        if (now.indexed, now.drops) != self._marks:
+            self._marks, self._read_to = (now.indexed, now.drops), now.indexed
             self._seqs.clear()
-        last = number(connection, LAST)
-        for key, digest, seq in cast("list[tuple[int, bytes, int]]", fetch(connection, TAIL, (self._read_to, last))):
+        unread = (self._read_to, now.newest)
+        for key, digest, seq in cast("list[tuple[int, bytes, int]]", fetch(connection, TAIL, unread)):
             self._seqs[key][digest] = seq
-        self._read_to = max(self._read_to, last)
+        self._read_to = max(self._read_to, now.newest)
 
 
 def index_portion(connection: apsw.Connection) -> bool:
     """Index and count one portion of steps inside the open transaction; whether another one is waiting."""
-    waiting = number(connection, UNINDEXED) // blocks.BLOCK
+    now = blocks.marks(connection)
+    waiting = (now.newest - now.indexed) // blocks.BLOCK
     if waiting < LEAST:
         return False
-    start = number(connection, "SELECT indexed_seq FROM meta")
-    end = start + min(waiting, MOST) * blocks.BLOCK
-    connection.execute(INDEX, (start, end))
-    blocks.fill(connection, start, end)
+    end = now.indexed + min(waiting, MOST) * blocks.BLOCK
+    connection.execute(INDEX, (now.indexed, end))
+    blocks.fill(connection, now.indexed, end)
     connection.execute("UPDATE meta SET indexed_seq = ?", (end,))
     return waiting - MOST >= LEAST

@@ -257,10 +257,7 @@ class SqliteStore:
 
     def _write_alone(self, row: StepRow, fence: Fence | None, fresh: bool) -> bool:
         """Commit one step in one statement; False when it changed nothing, and `write` is to find out why."""
-        try:
-            cells = encode(row, self._words.numbers())
-        except KeyError:  # of its words
-            (cells,) = self._encode([row])
+        (cells,) = self._encode([row])
         if fresh:
             changed = self._writer.execute(INSERT_FRESH, cells)
         elif fence is None:
