@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import WorkspaceError
 
 MOST_RUNS = 1000  # of one sweep; more have to be asked for
@@ -36,6 +37,6 @@ class ProcessingConfig(msgspec.Struct, frozen=True, kw_only=True):
             if (name := f"MILEPOST_{field.upper()}") in environment
         }
         try:
-            return msgspec.convert(given, cls, strict=False)
+            return typed.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
             raise WorkspaceError(f"the environment's MILEPOST_* settings: {error}") from error

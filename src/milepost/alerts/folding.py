@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from milepost import typed
 from milepost.model.alerting import AlertState, Book, Change, Message, Page
 from milepost.model.rows import EventRow
 
@@ -99,13 +100,13 @@ class Folded:
         """Take an event over; the change that it is, if it is one."""
         try:
             if row.kind in KINDS:
-                return self._fold_alert(row, msgspec.json.decode(row.json, type=AlertSaid))
+                return self._fold_alert(row, typed.from_json(row.json, AlertSaid))
             if row.kind == TOLD:
-                self._fold_told(row, msgspec.json.decode(row.json, type=Told))
+                self._fold_told(row, typed.from_json(row.json, Told))
             elif row.kind == SENT:
-                self._fold_sent(msgspec.json.decode(row.json, type=Sent))
+                self._fold_sent(typed.from_json(row.json, Sent))
             elif row.kind == UNDELIVERED:
-                self._fold_undelivered(row, msgspec.json.decode(row.json, type=Sent))
+                self._fold_undelivered(row, typed.from_json(row.json, Sent))
         except msgspec.DecodeError:  # written by a version that says it differently
             self._warn(f"event {row.seq} ({row.kind}) cannot be read, and is passed over")
         return None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from milepost import typed
 from milepost.alerts.folding import (
     FORGOTTEN,
     KIND_OF,
@@ -144,7 +145,7 @@ class Journal:
 
 def summary_of(row: EventRow) -> Summary:
     """What `gc` left in place of the events that it took away."""
-    return msgspec.json.decode(row.json, type=Summary)
+    return typed.from_json(row.json, Summary)
 
 
 def _event(at: float, kind: str, said: msgspec.Struct) -> EventRow:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from milepost import typed
 from milepost.alerts.channels import CHANNELS, Channel
 from milepost.alerts.channels.log import LogChannel
 from milepost.alerts.rules import DEFAULT_RULES, KINDS, Rule
@@ -102,7 +103,7 @@ def _converted(kind: type[T], fields: Mapping[str, object], where: str) -> T:
     known = [field for field in kind.__struct_fields__ if field != "name"]
     _refuse_unknown(fields, known, where)
     try:
-        return msgspec.convert(fields, kind)
+        return typed.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise _told(str(error), where) from error
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from milepost import typed
 from milepost.model.health import HealthStatus
 from milepost.model.health_looks import Look, Sample, damped, with_look, with_sample
 
@@ -60,7 +61,7 @@ class History:
                 identity = (found.st_ino, found.st_mtime_ns)
                 if identity == self._seen:
                     return
-                kept = msgspec.json.decode(file.read(_MAX_BYTES), type=_Kept)
+                kept = typed.from_json(file.read(_MAX_BYTES), _Kept)
         except (OSError, msgspec.DecodeError):  # none, or damaged: it is written anew
             return
         with self._lock:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from milepost import typed
 from milepost.health.check import Finding
 from milepost.health.ground import Ground, unknown_without_ledger
 from milepost.kernel.clock import SYSTEM
@@ -49,7 +50,7 @@ def _gaps(path: Path, since: float) -> Iterator[int]:
         if GAP.encode() not in raw:
             continue
         try:
-            line = msgspec.json.decode(raw, type=LogLine)
+            line = typed.from_json(raw, LogLine)
         except msgspec.DecodeError:
             continue
         number = line.text.removesuffix(GAP).replace(",", "")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import InvalidDataError
 from milepost.health.check import CheckResult
 from milepost.model.health import HealthStatus
@@ -41,7 +42,7 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     def from_dict(cls, data: Mapping[str, object]) -> HealthReport:
         """A report from `to_dict`; a time without a zone is UTC. Raises InvalidDataError where it is none."""
         try:
-            report = msgspec.convert(dict(data), cls)
+            report = typed.convert(dict(data), cls)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise InvalidDataError(f"this is no health report: {error}") from error
         if report.timestamp.tzinfo is None:

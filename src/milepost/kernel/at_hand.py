@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import WorkspaceError
 from milepost.kernel.lock import RunLock, is_held, try_acquire
 from milepost.kernel.sessions import new_session
@@ -51,8 +52,8 @@ class LeftBehind(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_entry = msgspec.json.Decoder(Entry).decode
-_session = msgspec.json.Decoder(SessionRow).decode
+_entry = typed.json_decoder(Entry)
+_session = typed.json_decoder(SessionRow)
 
 
 def folder_beside(ledger: Path) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from milepost import typed
 from milepost.kernel import host
 from milepost.kernel.warning import warn
 from milepost.model.rows import SessionRow
@@ -128,7 +129,7 @@ def cause_of_death(session: SessionRow, lock_path: str | os.PathLike[str]) -> st
 
 def _header(line: str) -> _Header:
     try:
-        return msgspec.json.decode(line, type=_Header)
+        return typed.from_json(line, _Header)
     except (msgspec.DecodeError, UnicodeError):
         return _Header()
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import msgspec
 
+from milepost import typed
+
 TEXT_LIMIT = 64 * 1024  # characters of one line's text
 _READ_LIMIT = 8 * TEXT_LIMIT  # bytes of one line's JSON: every character may be an escape
 _MARK_ROOM = 64  # a text that was cut already is not cut again
@@ -45,7 +47,7 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(LogLine).decode
+_decode = typed.json_decoder(LogLine)
 
 
 def encode(line: LogLine) -> bytes:

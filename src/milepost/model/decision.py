@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import DecisionValidationError, InvalidDataError
 from milepost.model.files import File
 from milepost.model.fingerprint.preview import preview
@@ -103,7 +104,7 @@ def _convert(value: object, annotation: object, *, strict: bool) -> object:
     if type(value) is annotation:
         return value
     try:
-        return msgspec.convert(value, typing.cast(type, annotation), strict=strict, dec_hook=_foreign)
+        return typed.convert(value, typing.cast(type, annotation), strict=strict, foreign=_foreign)
     except TypeError as error:
         if "is not supported" not in str(error):
             raise

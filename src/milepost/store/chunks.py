@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from milepost import typed
 from milepost.errors import ObjectDamaged, ObjectRefused
 from milepost.store import codecs
 from milepost.store.codecs.encoded import CHUNK_SIGNED, PICKLE
@@ -19,7 +18,7 @@ Kept = tuple[str, bytes | None, str | None]
 
 PICKLED = b"s"  # the first byte of a result that is a pickle
 
-_items = msgspec.msgpack.Decoder(list[Kept]).decode
+_items = typed.msgpack_decoder(list[Kept])
 
 
 def read_chunk(objects: Objects, address: str) -> list[Kept]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import ObjectDamaged, ObjectMissing
 from milepost.store.chunks import PICKLED, Kept, holds_pickles, read_chunk, read_items
 from milepost.store.codecs.encoded import CHUNK, CHUNK_SIGNED, SEQUENCE, Encoded
@@ -33,7 +34,7 @@ class _Index(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_index = msgspec.msgpack.Decoder(_Index).decode
+_index = typed.msgpack_decoder(_Index)
 
 
 def _nobody_asks(address: str, items: list[Kept]) -> None:

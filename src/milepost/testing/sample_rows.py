@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from milepost import typed
 from milepost.model.rows import (
     AcceptedRow,
     DecisionRow,
@@ -43,7 +44,7 @@ def run_row(number: int = 1, **changes: object) -> RunRow:
         "decisions_hash": "d1",
         "created": 1000.0 + number,
     }
-    return msgspec.convert(fields | changes, RunRow)
+    return typed.convert(fields | changes, RunRow)
 
 
 def session_row(**changes: object) -> SessionRow:
@@ -58,7 +59,7 @@ def session_row(**changes: object) -> SessionRow:
         "started": 10.0,
         "beat": 20.0,
     }
-    return msgspec.convert(fields | changes, SessionRow)
+    return typed.convert(fields | changes, SessionRow)
 
 
 def step_row(item: str = "i1", **changes: object) -> StepRow:

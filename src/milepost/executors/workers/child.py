@@ -14,6 +14,7 @@ from types import FrameType
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import WorkerError
 from milepost.executors.carry_out import Carrier
 from milepost.executors.snapshot import install_snapshot
@@ -51,7 +52,7 @@ def main(connection_fd: int, watch_fd: int, slot_fd: int, parent: int) -> None:
         first = framing.receive(connection)
         if first is None:
             return
-        worker = Worker(connection, Slot(slot_fd), msgspec.msgpack.decode(first.body, type=Setup))
+        worker = Worker(connection, Slot(slot_fd), typed.msgpack_decoder(Setup)(first.body))
         if worker.prepare():
             worker.serve()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import CannotEncode, WorkerError
 from milepost.executors.task import ItemOutcome, ItemTask, Outcome, OutcomeKind, Parcel, Task
 from milepost.executors.wire import exception_from_wire, exception_to_wire, to_wire
@@ -169,7 +170,7 @@ def broken_from_wire(sent: bytes) -> WorkerError:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Report)
+_decode = typed.msgpack_decoder(Report)
 
 
 def outcome_to_wire(outcome: Outcome) -> bytes:
@@ -195,7 +196,7 @@ def outcome_to_wire(outcome: Outcome) -> bytes:
 
 def outcome_from_wire(sent: bytes, task: Task) -> Outcome:
     """The outcome of `task`; items it does not tell of are its rest."""
-    report = _decoder.decode(sent)
+    report = _decode(sent)
     left = {item.position: item for item in task.items or ()}
     items = tuple(_item(row, left.pop(row.position)) for row in report.items)
     return Outcome(

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import msgspec
 
+from milepost import typed
+
 _EMPTY: tuple[object, ...] = (None, "", (), {})  # what is left out of JSON: the fields' own defaults
 
 
@@ -161,4 +163,4 @@ def fact_of(kind: str, stage: str | None, at: float, json: str) -> Fact | None:
     known = FACTS.get(kind)
     if known is None or stage is None:
         return None
-    return msgspec.convert({**msgspec.json.decode(json), "stage": stage, "at": at}, known)
+    return typed.convert({**msgspec.json.decode(json), "stage": stage, "at": at}, known)

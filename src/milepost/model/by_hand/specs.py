@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import DefinitionError, InvalidDataError
 from milepost.model.fingerprint.preview import preview
 from milepost.model.graph import Graph
@@ -253,7 +254,7 @@ _PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`")
 
 def _whole(kind: type[T], fields: Mapping[str, object], where: str) -> T:
     try:
-        return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
+        return typed.convert({name: value for name, value in fields.items() if value is not None}, kind)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         text = str(error)
         found = _PLACE.search(text)

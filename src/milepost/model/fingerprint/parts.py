@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from milepost import typed
+
 if TYPE_CHECKING:
     from milepost.model.rows import AcceptedRow
 
@@ -166,7 +168,7 @@ def dump_parts(parts: Iterable[Part]) -> bytes:
 
 def load_parts(stored: bytes, text: Callable[[str], str | None] | None = None) -> tuple[Part, ...]:
     """What `dump_parts` wrote; `text` finds a text by its digest. Raises msgspec.DecodeError for anything else."""
-    parts = msgspec.json.decode(stored, type=tuple[Part, ...])
+    parts = typed.from_json(stored, tuple[Part, ...])
     if text is None:
         return parts
     return tuple(

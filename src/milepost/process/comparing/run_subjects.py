@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from milepost import typed
 from milepost.kernel.alive import Seen, look, working_seconds
 from milepost.model.comparison.subjects import UNKNOWN, Subject, Value
 from milepost.model.fingerprint.parts import load_parts
@@ -96,7 +97,7 @@ def _with_saved(store: Store, subjects: list[Subject]) -> list[Subject]:
     results = {row.key: row.seconds for row in rows_of(store, ResultRow, "key", keys)}
     runs = list({row.run for row in stages if row.items_reused and row.state is StageState.COMPLETED})
     events = rows_of(store, EventRow, "run", runs, kind="items_reused")
-    items = {(row.run, row.stage, row.epoch): msgspec.json.decode(row.json, type=_Saved).seconds for row in events}
+    items = {(row.run, row.stage, row.epoch): typed.from_json(row.json, _Saved).seconds for row in events}
 
     def saved(row: StageRow) -> float:
         if row.state is StageState.REUSED:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import ObjectError, ProcessManagementError
 from milepost.kernel.workspace import Workspace
 from milepost.model.by_hand import facts
@@ -171,7 +172,7 @@ def read_founding(store: Store, words: str) -> tuple[RunRow, Founding]:
 def founding_of(store: Store, run: str) -> Founding | None:
     """What a process carried out by hand was begun with; None for any other run."""
     event = store.get(EventRow, run=run, kind=INITIALIZED)
-    return None if event is None else msgspec.json.decode(event.json, type=Founding)
+    return None if event is None else typed.from_json(event.json, Founding)
 
 
 def _told(founding: Founding) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from milepost import typed
 from milepost.kernel.warning import warn
 
 SLOT_BYTES = 1024
@@ -32,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Entry).decode
+_decode = typed.json_decoder(Entry)
 
 
 class Flight:

@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 
+from milepost import typed
 from milepost.model.redaction import redact
 from milepost.model.rows import EventRow, RunRow
 from milepost.process.underway import RunUnderway
@@ -35,7 +36,7 @@ def program_event(underway: RunUnderway) -> EventRow:
 def program_of(store: Store, run: RunRow) -> Program | None:
     """What carried a loop's run out last; None for a run that is no loop's."""
     event = store.get(EventRow, run=run.id, kind=PROGRAM_STARTED)
-    return None if event is None else msgspec.json.decode(event.json, type=Program)
+    return None if event is None else typed.from_json(event.json, Program)
 
 
 def wanted_again(store: Store, process: str) -> RunRow | None:

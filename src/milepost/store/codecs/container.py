@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from milepost import typed
 from milepost.errors import ObjectDamaged
 from milepost.store.codecs.encoded import Piece
 
@@ -24,7 +25,7 @@ class _Index(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     references: list[str]
 
 
-_decoder = msgspec.msgpack.Decoder(_Index)
+_decode = typed.msgpack_decoder(_Index)
 
 
 def join_parts(parts: Sequence[Piece], references: Sequence[str] = ()) -> tuple[Piece, ...]:
@@ -66,6 +67,6 @@ def _read_index(payload: memoryview) -> tuple[_Index, int]:
     if len(payload) < 8 or end > len(payload):
         raise ObjectDamaged("the index of a stored object reaches beyond its end")
     try:
-        return _decoder.decode(payload[8:end]), end
+        return _decode(payload[8:end]), end
     except ValueError as error:
         raise ObjectDamaged(f"the index of a stored object cannot be read: {error}") from error

@@ -7,6 +7,7 @@ from typing import cast
 
 import msgspec
 
+from milepost import typed
 from milepost.model.rows import (
     AcceptedRow,
     DecisionRow,
@@ -126,6 +127,7 @@ class Table:
         self._decoders = {name: decode for name in kind.__struct_fields__ if (decode := _decoder(kind, name))}
         self._lists = [name for name, decode in self._decoders.items() if decode is _from_list]
         self._statements: dict[tuple[object, ...], str] = {}
+        self._convert = typed.converter(kind)
 
     @property
     def insert(self) -> str:
@@ -163,7 +165,7 @@ class Table:
         for name in self._lists:
             values[name] = _from_list(cast(str, values[name]))
         try:
-            return msgspec.convert(values, kind, strict=False)
+            return cast(R, self._convert(values))
         except msgspec.ValidationError:  # one of the cells that SQLite would mangle
             return self._decode_each(kind, cells)
 
