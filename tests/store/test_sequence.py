@@ -272,7 +272,7 @@ def written_in_any_way(tmp_path_factory: pytest.TempPathFactory, count: int, chu
         end = data.draw(st.integers(at + 1, count))
         way = data.draw(st.sampled_from(["chunk", "several", "singly"]))
         if way == "several":
-            again.append_all([(objects.pack(values[number]), f"item {number}") for number in range(at, end)])
+            again.append_all([(f"item {number}", objects.pack(values[number])) for number in range(at, end)])
         elif way == "chunk":
             classes = {f"{Thing.__module__}:Thing" for value in values[at:end] if isinstance(value, Thing)}
             again.extend(kept[at:end], classes)

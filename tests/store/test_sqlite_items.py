@@ -109,3 +109,20 @@ def test_answers_as_the_reference_does(batches: list[list[StepRow]], dropped: st
             assert all(same(answers[0][digest], answers[1][digest]) for digest in answers[0])
             assert list(sqlite.verify()) == []
         sqlite.close()
+
+
+def test_a_batch_writes_each_page_once(tmp_path: Path) -> None:
+    """No statement of it keeps a journal of its own, which would copy a page for nearly every step."""
+    with SqliteStore.open(tmp_path) as store:
+        batches = [[step_row(digest_of(f"{at + n}").hex()) for n in range(5_000)] for at in range(0, 50_000, 5_000)]
+        store.write(batches[0])
+        before = calls_to_write()
+        for batch in batches[1:]:
+            store.write(batch)
+        assert calls_to_write() - before < 0.6 * 45_000
+
+
+def calls_to_write() -> int:
+    """How often this process has called the system to write."""
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["syscw"])

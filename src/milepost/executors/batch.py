@@ -27,7 +27,6 @@ class Batch:
         self.items = items
         self.outcomes: list[ItemOutcome] = []
         self.exception: BaseException | None = None
-        self._settled = bytearray(len(items))
 
     @property
     def kind(self) -> OutcomeKind:
@@ -43,19 +42,16 @@ class Batch:
                 return
             yield index, item, now
 
-    def finish(self, index: int, packed: Packed, seconds: float) -> None:
+    def finish(self, item: ItemTask, packed: Packed, seconds: float) -> None:
         """An item has its result."""
-        item = self.items[index]
         self.outcomes.append(
             ItemOutcome(item.position, item.item, item.digest, item.attempt, True, packed, None, None, seconds)
         )
-        self._settled[index] = 1
 
-    def fail(self, index: int, exception: BaseException, seconds: float) -> None:
+    def fail(self, item: ItemTask, exception: BaseException, seconds: float) -> None:
         """An item raised."""
         error, traceback = describe(exception)
         kind: OutcomeKind = "timeout" if isinstance(exception, Overdue) else "failed"
-        item = self.items[index]
         self.outcomes.append(
             ItemOutcome(
                 item.position,
@@ -69,17 +65,16 @@ class Batch:
                 kind=kind,
             )
         )
-        self._settled[index] = 1
         self.exception = self.exception or exception
 
     def fail_all(self, exception: BaseException) -> None:
         """None of the items that are left can be begun."""
-        for index in range(len(self.items)):
-            if not self._settled[index]:
-                self.fail(index, exception, 0.0)
+        for item in self.rest():
+            self.fail(item, exception, 0.0)
 
     def rest(self) -> tuple[ItemTask, ...]:
         """The items that are not settled."""
         if len(self.outcomes) == len(self.items):
             return ()
-        return tuple(item for index, item in enumerate(self.items) if not self._settled[index])
+        settled = {outcome.position for outcome in self.outcomes}
+        return tuple(item for item in self.items if item.position not in settled)

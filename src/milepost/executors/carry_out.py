@@ -27,10 +27,6 @@ GENERATORS = (GeneratorType, AsyncGeneratorType)
 NOT_VALUES = frozenset({CoroutineType, *GENERATORS})  # which have no subclasses
 
 
-def _unobserved(index: int, is_begun: bool) -> None:
-    pass
-
-
 class Carrier:
     """Carries tasks out, one at a time per thread.
 
@@ -43,7 +39,7 @@ class Carrier:
         equipment: Equipment,
         *,
         is_worker: bool = False,
-        at_hand: Callable[[int, bool], None] = _unobserved,
+        at_hand: Callable[[int, bool], None] | None = None,
     ) -> None:
         self._equipment = equipment
         self._objects = Objects(equipment.objects_root, equipment.key, wait_seconds=equipment.wait_seconds)
@@ -66,10 +62,11 @@ class Carrier:
 
     def _whole(self, work: Work, task: Task) -> Outcome:
         started = perf_counter()
-        context = self._enter(work, None, task.attempt)
+        context = self._entrance(work)(None, task.attempt)
         try:
             arguments = self._arguments.of(work, context)
-            self._at_hand(0, True)
+            if self._at_hand is not None:
+                self._at_hand(0, True)
             result = self._called(work, arguments)
             seconds = perf_counter() - started
             stored, value, unencodable = self._store(result)
@@ -131,28 +128,35 @@ class Carrier:
             except STOPS:
                 raise
             except BaseException as exception:
-                batch.fail(index, exception, perf_counter() - started)
+                batch.fail(item, exception, perf_counter() - started)
             else:
-                batch.finish(index, packed, perf_counter() - started)
-            at_hand(index, False)
+                batch.finish(item, packed, perf_counter() - started)
+            if at_hand is not None:
+                at_hand(index, False)
 
     def _beginner(self, work: Work) -> Callable[[int, ItemTask], object]:
         """What begins one item: everything that is the same for all of them is settled before."""
-        shared = self._arguments.of_items(work)
+        arguments = dict(self._arguments.of_items(work))
         function, parameter, needs_handles = work.function, work.item_parameter or "", has_handles(work)
-        is_cancelled, at_hand, enter = self._equipment.is_cancelled, self._at_hand, self._enter
+        is_cancelled, at_hand, enter, keeps_items = (
+            self._equipment.is_cancelled,
+            self._at_hand,
+            self._entrance(work),
+            work.keeps_items,
+        )
 
         def begin(index: int, item: ItemTask) -> object:
             if is_cancelled():
                 raise Cancelled
-            context = enter(work, item.item, item.attempt)
-            at_hand(index, True)
+            context = enter(item.item, item.attempt)
+            if at_hand is not None:
+                at_hand(index, True)
             value = item.value
             if type(value) is Parcel:
                 value = value.open()
-            elif work.keeps_items:
+            elif keeps_items:
                 value = deepcopy(value)
-            arguments = {**shared, parameter: value}
+            arguments[parameter] = value
             if needs_handles:
                 arguments.update(handles(work, context))
             return function(**arguments)
@@ -171,7 +175,8 @@ class Carrier:
         return _value(work, result)
 
     def _settled(self, index: int) -> None:
-        self._at_hand(index, False)
+        if self._at_hand is not None:
+            self._at_hand(index, False)
 
     def _store(self, result: object) -> tuple[Stored | None, object, str | None]:
         try:
@@ -181,19 +186,17 @@ class Carrier:
                 raise
             return None, result, str(error)
 
-    def _enter(self, work: Work, item: str | None, attempt: int) -> Context:
-        context = Context(
-            run_id=work.run_id,
-            run_name=work.run_name,
-            stage=work.stage,
-            item=item,
-            attempt=attempt,
-            tell=self._tell,
-            is_cancelled=self._equipment.is_cancelled,
-            workspace=self._workspace,
-        )
-        current.set(context)
-        return context
+    def _entrance(self, work: Work) -> Callable[[str | None, int], Context]:
+        """What makes the surroundings of the stage, or of one item of it, those of the code that runs."""
+        run_id, run_name, stage, workspace = work.run_id, work.run_name, work.stage, self._workspace
+        tell, is_cancelled, surround = self._tell, self._equipment.is_cancelled, current.set
+
+        def enter(item: str | None, attempt: int) -> Context:
+            context = Context(run_id, run_name, tell, is_cancelled, stage, item, attempt, workspace)
+            surround(context)
+            return context
+
+        return enter
 
     def _tell(self, where: Context, kind: str, payload: Mapping[str, object]) -> None:
         self._equipment.on_notice(Notice(where.stage or "", kind, payload, where.item, where.attempt))

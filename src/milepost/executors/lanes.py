@@ -66,7 +66,7 @@ class Lanes:
             except STOPS:
                 raise
             except BaseException as exception:
-                self._batch.fail(index, exception, perf_counter() - begun)
+                self._batch.fail(item, exception, perf_counter() - begun)
             else:
-                self._batch.finish(index, packed, perf_counter() - begun)
+                self._batch.finish(item, packed, perf_counter() - begun)
             self._done(index)

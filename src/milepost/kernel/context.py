@@ -8,16 +8,16 @@ from contextvars import ContextVar
 import msgspec
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True):
     """Where the running code stands. `tell` carries progress and logs to the session's process."""
 
     run_id: str
     run_name: str
+    tell: Callable[[Context, str, Mapping[str, object]], None]
+    is_cancelled: Callable[[], bool]
     stage: str | None = None
     item: str | None = None
     attempt: int = 1
-    tell: Callable[[Context, str, Mapping[str, object]], None]
-    is_cancelled: Callable[[], bool]
     workspace: str | None = None  # where the run is recorded, for who records something beside it
     metrics: dict[str, int | float] = {}  # what this attempt reported so far
 

@@ -61,7 +61,8 @@ class Recorder:
         with self._lock:
             if self._observed:
                 for row in rows:
-                    self._observed.pop(_identity(row), None)  # a fact replaces what was seen of the same thing
+                    if type(row) in _REPLACED:  # a fact replaces what was seen of the same thing
+                        self._observed.pop(_identity(row), None)
             changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh))
             self._is_dirty = not durable
             self._check_that_it_is_there()
@@ -137,6 +138,9 @@ def file_at(path: Path | str | None) -> tuple[int, int] | None:
     except OSError:
         found = None
     return None if found is None else (found.st_dev, found.st_ino)
+
+
+_REPLACED = (StageRow, SessionRow)
 
 
 def _identity(row: Row) -> object:

@@ -62,7 +62,9 @@ def _by_content(items: Iterable[object], stage: str) -> Iterator[tuple[str, byte
 
 
 def is_repeated(item: str) -> bool:
-    """Whether an item key may be that of an item whose equal came before it: only without `key=` are there such.
+    """Whether an item key, or one of several joined, may be that of an item whose equal came before it.
+
+    Only without `key=` are there such.
 
     Example:
         >>> texts = [text for text, _ in item_keys(["a", "a"], stage="score")]

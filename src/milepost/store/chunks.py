@@ -32,7 +32,7 @@ def read_chunk(objects: Objects, address: str) -> list[Kept]:
 
 def holds_pickles(items: Sequence[Kept]) -> bool:
     """Whether some result is a pickle."""
-    return PICKLED in {result[:1] for _, result, _ in items if result}
+    return PICKLED[0] in {result[0] for _, result, _ in items if result}
 
 
 def classes_of(objects: Objects, items: Sequence[Kept]) -> set[str]:

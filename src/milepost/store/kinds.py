@@ -43,16 +43,14 @@ NUMBERED = frozenset(kind for kind in ROWS if "seq" in kind.__struct_fields__)
 DONE = (ProcessingStatus.SUCCESS, ProcessingStatus.WARNING)
 
 
-def by_kind(rows: Iterable[Row]) -> dict[type[Row], list[Row]]:
+def by_kind(rows: Sequence[Row]) -> dict[type[Row], list[Row]]:
     """The rows of each kind in their order; StoreError for what is no row."""
-    sorted_out: dict[type[Row], list[Row]] = {}
-    for row in rows:
-        found = sorted_out.get(type(row))
-        if found is None:
-            check_kind(type(row))
-            found = sorted_out[type(row)] = []
-        found.append(row)
-    return sorted_out
+    kinds = dict.fromkeys(map(type, rows))
+    for kind in kinds:
+        check_kind(kind)
+    if len(kinds) == 1:
+        return {kind: list(rows) for kind in kinds}
+    return {kind: [row for row in rows if type(row) is kind] for kind in kinds}
 
 
 def check_kind(kind: type[Row]) -> None:

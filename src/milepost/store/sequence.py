@@ -69,18 +69,25 @@ class SequenceWriter:
         self._classes.update(packed.classes)
         self._take(*self._kept(packed, item))
 
-    def append_all(self, results: Sequence[tuple[Packed, str]]) -> None:
-        """Add several, as `append` does."""
-        items = [self._kept(packed, item) for packed, item in results]
-        self.extend(items, [each for packed, _ in results if packed.classes for each in packed.classes])
+    def append_all(self, results: Sequence[tuple[str, Packed]]) -> None:
+        """Add several, as `append` does, each behind its key."""
+        items = [(item, packed.result, packed.address) for item, packed in results]
+        has_pickles = holds_pickles(items)
+        if has_pickles:
+            items = [self._kept(packed, item) for item, packed in results]
+        classes = {name for _, packed in results if packed.classes for name in packed.classes}
+        self._extend(items, classes, has_pickles)
 
     def extend(self, items: Sequence[Kept], classes: Collection[str]) -> None:
         """Add items as `read_chunk` gave them; `classes` are those in their results."""
+        self._extend(items, classes, holds_pickles(items))
+
+    def _extend(self, items: Sequence[Kept], classes: Collection[str], has_pickles: bool) -> None:
         self._classes.update(classes)
         taken = 0
         while taken < len(items):
             room = self._chunk - len(self._pending)
-            self._take_all(items[taken : taken + room])
+            self._take_all(items[taken : taken + room], has_pickles)
             taken += room
 
     def close(self) -> Stored:
@@ -109,7 +116,7 @@ class SequenceWriter:
         if len(pending) >= self._chunk or self._pending_bytes >= CHUNK_BYTES:
             self._flush()
 
-    def _take_all(self, items: Sequence[Kept]) -> None:
+    def _take_all(self, items: Sequence[Kept], has_pickles: bool) -> None:
         """Take what there is room for in the chunk, at once where its bytes allow it."""
         size = sum([len(item) + len(result or b"") for item, result, _ in items])
         if self._pending_bytes + size >= CHUNK_BYTES:
@@ -118,7 +125,7 @@ class SequenceWriter:
             return
         self._pending += items
         self._pending_bytes += size
-        self._signed = self._signed or holds_pickles(items)
+        self._signed = self._signed or (has_pickles and holds_pickles(items))
         if len(self._pending) >= self._chunk:
             self._flush()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import tee
+from itertools import count, repeat, tee
 
 import msgspec
 
@@ -60,16 +60,16 @@ class ItemFeed:
         pairs = zip(shown, item_keys(keyed, self._options.key, stage=self._plan.stage), strict=True)
         for several in windows_of(pairs):
             position, self.seen = self.seen, self.seen + len(several)
-            window = Window(position, [item for _, (item, _) in several], [digest for _, (_, digest) in several])
+            values = [value for value, _ in several]
+            items = [item for _, (item, _) in several]
+            digests = [digest for _, (_, digest) in several]
+            window = Window(position, items, digests)
             done = None if self._is_forced else self._done_windows.find(window)
             if done is not None:
                 self._on_done_window(position, done)
                 continue
             self._done_windows.expect(window)
-            tasks = [
-                ItemTask(position + offset, item, digest, 1, value)
-                for offset, (value, (item, digest)) in enumerate(several)
-            ]
+            tasks = list(map(ItemTask, count(position), items, digests, repeat(1), values))
             yield self._with_attempts(self._without_found(tasks))
 
     def find(self, digests: Sequence[bytes]) -> dict[bytes, StepRow]:
@@ -80,12 +80,20 @@ class ItemFeed:
     def _without_found(self, tasks: list[ItemTask]) -> list[ItemTask]:
         if self._is_forced:
             return tasks
-        asked = [task.digest for task in tasks if not self._is_new or is_repeated(task.item)]
+        asked = [task.digest for task in self._perhaps_done(tasks)]
         found = self.find(asked) if asked else {}
         if not found:
             return tasks
         self._on_found([(task, found[task.digest]) for task in tasks if task.digest in found])
         return [task for task in tasks if task.digest not in found]
+
+    def _perhaps_done(self, tasks: list[ItemTask]) -> list[ItemTask]:
+        """In a stage that is new to the ledger only items can be done whose equals came before them."""
+        if not self._is_new:
+            return tasks
+        if not is_repeated("".join([task.item for task in tasks])):
+            return []
+        return [task for task in tasks if is_repeated(task.item)]
 
     def _with_attempts(self, tasks: list[ItemTask]) -> list[ItemTask]:
         """In a continued run an item's attempts go on counting."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 
 import msgspec
 
@@ -27,9 +28,10 @@ from milepost.store.protocol import Store
 from milepost.store.sequence import SequenceWriter
 
 BATCH_SECONDS = 0.1
-LARGEST_BATCH = 4000  # a commit writes each page of the index that it touches: fewer commits, fewer pages
+LARGEST_BATCH = 5000  # a commit writes each page of the index that it touches: fewer commits, fewer pages
 SHOWN_FAILURES = 3
 SHOWN_CHARACTERS = 600  # of each
+_NO_RESULT = Packed(None, None)
 
 
 class BatchSize:
@@ -117,7 +119,8 @@ class MappedJob:
         self._conclude()
         if not self._ready:
             return None
-        batch = tuple([self._ready.popleft() for _ in range(min(self._size.items, len(self._ready)))])
+        count = min(self._size.items, len(self._ready))
+        batch = tuple(map(deque.popleft, repeat(self._ready, count)))
         task = Task(number=self._number(), stage=self.plan.stage, items=batch)
         self._out[task.number] = batch
         return task
@@ -126,7 +129,7 @@ class MappedJob:
         handed = self._out.pop(outcome.task)
         statuses = {item.position: self._judge(item) for item in outcome.items if not item.ok}
         self._trade.recorder.record(*self._rows(outcome.items, statuses))  # before anything is told or handed on
-        self._hand_on([item for item in outcome.items if item.ok])
+        self._hand_on([item for item in outcome.items if item.ok] if statuses else outcome.items)
         for item in outcome.items if statuses else ():
             if not item.ok:
                 self._settle(item, statuses[item.position], handed, outcome)
@@ -168,11 +171,11 @@ class MappedJob:
     def _reuse(self, found: list[tuple[ItemTask, StepRow]]) -> None:
         self.reused += len(found)
         self._reused_seconds += sum(row.seconds for _, row in found)
-        self._done_windows.spent((task.position, row.seconds) for task, row in found)
+        positions = [task.position for task, _ in found]
+        self._done_windows.spent(positions, [row.seconds for _, row in found])
         repack = self._trade.objects.repack
-        self._results.put_all(
-            [(task.position, task.item, repack(row.result, row.address), task.digest) for task, row in found]
-        )
+        results = [(task.item, repack(row.result, row.address)) for task, row in found]
+        self._results.put_all(positions, results, [task.digest for task, _ in found])
 
     def _reuse_window(self, position: int, found: DoneWindow) -> None:
         self.reused += found.count
@@ -223,8 +226,8 @@ class MappedJob:
                 status=done if item.ok else statuses[item.position],
                 key=key,
                 digest=item.digest,
-                result=item.packed.result if item.packed else None,
-                address=item.packed.address if item.packed else None,
+                result=(packed := item.packed or _NO_RESULT).result,
+                address=packed.address,
                 error=redact(item.error) if item.error else None,
                 seconds=item.seconds,
                 at=now,
@@ -235,8 +238,10 @@ class MappedJob:
     def _hand_on(self, items: Sequence[ItemOutcome]) -> None:
         """These are done, and in the ledger."""
         self.done += len(items)
-        self._done_windows.spent((item.position, item.seconds) for item in items)
-        self._results.put_all([(item.position, item.item, item.packed, item.digest) for item in items if item.packed])
+        positions = [item.position for item in items]
+        self._done_windows.spent(positions, [item.seconds for item in items])
+        results = [(item.item, item.packed or _NO_RESULT) for item in items]
+        self._results.put_all(positions, results, [item.digest for item in items])
 
     def _failure(self, item: ItemOutcome, outcome: Outcome) -> StageExecutionError:
         tries = self._tries.get(item.position, 0) + 1

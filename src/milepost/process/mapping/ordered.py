@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from milepost.process.mapping.windows import DoneWindow
+from milepost.process.mapping.windows import DoneWindow, is_in_order
 from milepost.store.chunks import Kept
 from milepost.store.objects import Packed, Stored
 from milepost.store.sequence import SequenceWriter
-
-Result = tuple[int, str, Packed, bytes]  # an item's position and key, its result, and the digest of its value
 
 KEPT = 20_000  # results held while one before them is not done; beyond, they are read from the ledger again
 
@@ -33,14 +31,15 @@ class OrderedResults:
         self._waiting: dict[int, tuple[str, Packed | bytes | None] | DoneWindow] = {}
         self._next = 0
 
-    def put_all(self, results: Sequence[Result]) -> None:
-        """The results of items that are in the ledger already."""
-        after = self._next + len(results)
-        if not self._waiting and [result[0] for result in results] == list(range(self._next, after)):
-            self._writer.append_all([(packed, item) for _, item, packed, _ in results])
-            self._next = after
+    def put_all(
+        self, positions: Sequence[int], results: Sequence[tuple[str, Packed]], digests: Sequence[bytes]
+    ) -> None:
+        """The results of items that are in the ledger already, each with its item's key; the items' digests."""
+        if not self._waiting and is_in_order(positions) and positions[0] == self._next:
+            self._writer.append_all(results)
+            self._next += len(results)
             return
-        for position, item, packed, digest in results:
+        for position, (item, packed), digest in zip(positions, results, digests, strict=True):
             self._waiting[position] = (item, packed if len(self._waiting) < KEPT else digest)
         self._write()
 

@@ -9,7 +9,7 @@ Whatever does not fit is no error: the items are then looked up one by one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 
 import msgspec
@@ -83,6 +83,11 @@ def windows_of(items: Iterator[Keyed]) -> Iterator[list[Keyed]]:
         del coming[:end]
 
 
+def is_in_order(positions: Sequence[int]) -> bool:
+    """Whether each position, of one at least, is that after the one before."""
+    return bool(positions) and list(positions) == list(range(positions[0], positions[0] + len(positions)))
+
+
 class DoneWindows:
     """Remembers windows as their chunks are stored, and finds them again. All of one mapped stage."""
 
@@ -113,16 +118,18 @@ class DoneWindows:
         missing = window.start + len(window.items) - len(self._seconds)
         self._seconds.frombytes(bytes(missing * self._seconds.itemsize))
 
-    def spent(self, times: Iterable[tuple[int, float]]) -> None:
-        """The items of expected windows at these positions are done, in so much time."""
-        seconds = self._seconds
-        for position, taken in times:
-            seconds[position] = taken
+    def spent(self, positions: Sequence[int], seconds: Sequence[float]) -> None:
+        """The items of expected windows at these positions are done, in so much time each."""
+        if is_in_order(positions):
+            self._seconds[positions[0] : positions[-1] + 1] = array("d", seconds)
+            return
+        for position, taken in zip(positions, seconds, strict=True):
+            self._seconds[position] = taken
 
     def stored(self, chunk: str, items: Sequence[Kept]) -> None:
         """A chunk is stored. What follows an item that was left out is not remembered, so its window is not found."""
         names = [name for name, _, _ in items]
-        for at in [at for at, name in enumerate(names) if name in self._expected]:
+        for at in sorted(map(names.index, self._expected.keys() & names)):
             expected = self._expected.pop(names[at])
             rest = expected.window.items[expected.taken :]
             held = names[at : at + len(rest)]
@@ -161,7 +168,7 @@ class DoneWindows:
             stage=self._stage,
             run=self._trade.run,
             seconds=sum(self._seconds[start : start + len(results)]),
-            size_bytes=sum(len(result or b"") for _, result, _ in results),
+            size_bytes=sum([len(result or b"") for _, result, _ in results]),
             at=SYSTEM.now(),
         )
         self._trade.recorder.observe(row)  # without it the items are found one by one

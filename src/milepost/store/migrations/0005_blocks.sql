@@ -27,7 +27,7 @@ DROP INDEX steps_once;
 DROP INDEX steps_more;
 UPDATE steps SET item = CAST(x'FE' || unhex(item) AS BLOB)
 WHERE typeof(item) = 'text' AND length(item) = 32 AND item NOT GLOB '*[^0-9a-f]*';
-CREATE UNIQUE INDEX steps_once ON steps (item, step, run, attempt, min(status, 2));
+CREATE UNIQUE INDEX steps_once ON steps (item, step, run, attempt, CASE WHEN status < 2 THEN status ELSE 2 END);
 CREATE INDEX steps_more ON steps (run, step, item) WHERE attempt <> 1 OR status < 2;
 
 CREATE TRIGGER steps_never_change BEFORE UPDATE ON steps BEGIN

@@ -12,14 +12,15 @@ from milepost.store.sqlite.columns import Cell, from_integer, from_real
 from milepost.store.sqlite.queries import fetch
 from milepost.store.sqlite.step_cells import STATUSES, item_cells
 
-FURTHEST = """
+PHASE = "CASE WHEN status < 2 THEN status ELSE 2 END"  # as steps_once has it; a function would cost more, also there
+FURTHEST = f"""
 SELECT attempt, status, at FROM steps WHERE item = ? AND step = ? AND run = ?
-ORDER BY attempt DESC, min(status, 2) DESC LIMIT 1
+ORDER BY attempt DESC, {PHASE} DESC LIMIT 1
 """
-FURTHEST_OF_MANY = """
+FURTHEST_OF_MANY = f"""
 SELECT wanted.value, steps.attempt, steps.status, steps.at FROM carray(?) AS wanted JOIN steps ON steps.seq = (
     SELECT seq FROM steps WHERE item = wanted.value AND step = ? AND run = ?
-    ORDER BY attempt DESC, min(status, 2) DESC LIMIT 1)
+    ORDER BY attempt DESC, {PHASE} DESC LIMIT 1)
 """
 
 

@@ -26,10 +26,13 @@ _INTO = """
 INSERT INTO steps (run, step, item, attempt, status, key, digest, row_digest, seconds, at, address, error, result,
                    long_item, details, metrics)
 """
-_MARKS = ", ".join("?" * 16)
+_MARKS = ",".join("?" * 16)
 INSERT = f"{_INTO} VALUES ({_MARKS}) ON CONFLICT DO NOTHING"
 AT_ONCE = 100  # rows in a statement, which opens table and indexes once for them
-INSERT_MANY = f"{_INTO} VALUES {', '.join([f'({_MARKS})'] * AT_ONCE)} ON CONFLICT DO NOTHING"
+# The transaction is rolled back when one of them fails. Without OR FAIL each statement would keep a journal of its own:
+# a copy of every page that it changes, in a file beyond 64 kB.
+INSERT_MANY = f"""{_INTO.replace("INSERT", "INSERT OR FAIL")} VALUES {",".join([f"({_MARKS})"] * AT_ONCE)}
+ON CONFLICT DO NOTHING"""
 # A step alone, with its fence: one statement is a transaction of its own, at half the cost of BEGIN, INSERT, COMMIT.
 INSERT_FENCED = f"""{_INTO} SELECT {_MARKS} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND epoch = ?)
 ON CONFLICT DO NOTHING"""
@@ -50,20 +53,27 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
     )
     code = CODES[status]
     seconds, at = seconds + 0.0, at + 0.0  # as they come back: floats, one zero and
-    if seconds != seconds or at != at:  # one NaN
+    is_strange = seconds != seconds or at != at  # one NaN
+    if is_strange:
         seconds, at = NAN if seconds != seconds else seconds, NAN if at != at else at
     said: tuple[object, ...] = (run, step, item, attempt, code, key, digest, seconds, at, address, error, result)
     if details is not None or metrics is not None:
         said = (*said, details, metrics)
-    is_digest = len(item) == HEX_DIGITS and digest.hex() == item
-    cell, long_item = (HEX + digest, None) if is_digest else item_cells(item)
-    digest_cell: Cell = SAME if is_digest else digest
+        details, metrics = to_cell(details), to_cell(metrics)
+    sealed = row_digest(said)
+    if address is not None or error is not None:
+        address, error = to_cell(address), to_cell(error)
+    if is_strange:
+        seconds, at = to_cell(seconds), to_cell(at)
+    if attempt != 1:
+        attempt = to_cell(attempt)
+    if len(item) == HEX_DIGITS and digest.hex() == item:
+        item, long_item, digest = HEX + digest, None, SAME
+    else:
+        item, long_item = item_cells(item)
     return (
-        numbers[run], numbers[step], cell, attempt if attempt == 1 else to_cell(attempt), code, numbers[key],
-        digest_cell, row_digest(said), seconds if seconds == seconds else "nan", at if at == at else "nan",
-        None if address is None else text_cell(address), None if error is None else text_cell(error),
-        result, long_item,
-        None if details is None else text_cell(details), None if metrics is None else text_cell(metrics),
+        numbers[run], numbers[step], item, attempt, code, numbers[key], digest, sealed, seconds, at, address, error,
+        result, long_item, details, metrics,
     )  # fmt: skip
 
 
