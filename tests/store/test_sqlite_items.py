@@ -113,13 +113,14 @@ def test_answers_as_the_reference_does(batches: list[list[StepRow]], dropped: st
 
 def test_a_batch_writes_each_page_once(tmp_path: Path) -> None:
     """No statement of it keeps a journal of its own, which would copy a page for nearly every step."""
-    with SqliteStore.open(tmp_path) as store:
-        batches = [[step_row(digest_of(f"{at + n}").hex()) for n in range(5_000)] for at in range(0, 50_000, 5_000)]
-        store.write(batches[0])
-        before = calls_to_write()
-        for batch in batches[1:]:
-            store.write(batch)
-        assert calls_to_write() - before < 0.6 * 45_000
+    store = SqliteStore.open(tmp_path)
+    batches = [[step_row(digest_of(f"{at + n}").hex()) for n in range(5_000)] for at in range(0, 50_000, 5_000)]
+    store.write(batches[0])
+    before = calls_to_write()
+    for batch in batches[1:]:
+        store.write(batch)
+    assert calls_to_write() - before < 0.6 * 45_000
+    store.close()
 
 
 def calls_to_write() -> int:
