@@ -83,7 +83,7 @@ def _look_on(settings: AlertSettings, seconds: float) -> int:
 def _look_while_it_is_there(settings: AlertSettings, seconds: float) -> None:
     """Until the workspace is moved or deleted, and another is in its place."""
     from milepost.alerts import Watcher
-    from milepost.kernel.recorder import file_at
+    from milepost.kernel.in_place import file_at
 
     with open_workspace(read_only=False) as workspace:
         watcher = Watcher(workspace, settings, health=_health(workspace), warn=_warn)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from milepost.errors import StoreBusy, StoreError, StoreFull
+from milepost.kernel.in_place import InPlace
 from milepost.kernel.ticker import Ticker
 from milepost.kernel.warning import warn
 from milepost.model.rows import Row, SessionRow, StageRow
@@ -23,7 +22,7 @@ class Recorder:
 
     `record` commits before it returns and waits, with a warning, while the store is full or locked. `observe`
     queues; of several rows about one thing only the last is written, and none is worth a failure. `file`: the ledger's,
-    when it is one: what is written after somebody took it away is an error, for the system goes on taking it.
+    which has to be there after each commit.
     """
 
     def __init__(
@@ -33,11 +32,10 @@ class Recorder:
         *,
         wait_seconds: float = 60.0,
         ticker: Ticker | None = None,
-        file: Path | None = None,
+        file: InPlace | None = None,
     ) -> None:
         self._store = store
         self._file = file
-        self._identity = file_at(file)
         self._fence = fence
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
@@ -63,9 +61,13 @@ class Recorder:
                 for row in rows:
                     if type(row) in _REPLACED:  # a fact replaces what was seen of the same thing
                         self._observed.pop(_identity(row), None)
-            changed = self._patiently(lambda: self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh))
+            try:
+                changed = self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh)
+            except (StoreFull, StoreBusy) as error:
+                changed = self._written_later(error, rows, durable, fresh)
             self._is_dirty = not durable
-            self._check_that_it_is_there()
+            if self._file is not None:
+                self._file.check()
             return changed
 
     def observe(self, row: Row) -> None:
@@ -93,14 +95,6 @@ class Recorder:
         self.flush()
         self._barrier()
 
-    def _check_that_it_is_there(self) -> None:
-        if self._file is not None and file_at(self._file) != self._identity:
-            raise StoreError(
-                f"ledger {self._file} was moved, deleted or replaced while a run was at work: what the run records now "
-                "is not there. Start it again: it goes on from what is there",
-                path=str(self._file),
-            )
-
     def _barrier(self) -> None:
         with self._lock:
             if not self._is_dirty:
@@ -111,33 +105,25 @@ class Recorder:
             except StoreError as error:
                 self._warn("barrier", f"milepost: the ledger could not be made safe against power loss: {error}")
 
-    def _patiently(self, write: Callable[[], int]) -> int:
+    def _written_later(self, refusal: StoreError, rows: tuple[Row, ...], durable: bool, fresh: bool) -> int:
+        """Write these as soon as the store takes them again. Raises what it last said when that is too late."""
         deadline = time.monotonic() + self._wait_seconds
-        while True:
+        while time.monotonic() < deadline:
+            self._warn("wait", f"milepost: waiting up to {self._wait_seconds:.0f} s for the ledger: {refusal}")
+            time.sleep(0.5)
             try:
-                changed = write()
+                changed = self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh)
             except (StoreFull, StoreBusy) as error:
-                if time.monotonic() >= deadline:
-                    raise
-                self._warn("wait", f"milepost: waiting up to {self._wait_seconds:.0f} s for the ledger: {error}")
-                time.sleep(0.5)
+                refusal = error
             else:
                 self._warned.discard("wait")  # the next time is news again
                 return changed
+        raise refusal
 
     def _warn(self, kind: str, text: str) -> None:
         if kind not in self._warned:
             self._warned.add(kind)
             warn(text)
-
-
-def file_at(path: Path | str | None) -> tuple[int, int] | None:
-    """Which file is at its place; it is never opened, which would drop SQLite's locks."""
-    try:
-        found = None if path is None else os.stat(path)
-    except OSError:
-        found = None
-    return None if found is None else (found.st_dev, found.st_ino)
 
 
 _REPLACED = (StageRow, SessionRow)

@@ -75,7 +75,7 @@ class ProcessingStatus(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether the attempt is over."""
-        return self not in (ProcessingStatus.PENDING, ProcessingStatus.RUNNING)
+        return self not in _PHASES
 
     @property
     def phase(self) -> int:
@@ -85,7 +85,7 @@ class ProcessingStatus(StrEnum):
     @property
     def is_done(self) -> bool:
         """Whether the item needs no further attempt."""
-        return self in (ProcessingStatus.SUCCESS, ProcessingStatus.WARNING, ProcessingStatus.SKIPPED)
+        return self in _DONE
 
     @property
     def state(self) -> RunState:
@@ -93,7 +93,8 @@ class ProcessingStatus(StrEnum):
         return _STATE[self]
 
 
-_PHASES = {ProcessingStatus.PENDING: 0, ProcessingStatus.RUNNING: 1}
+_PHASES = {ProcessingStatus.PENDING: 0, ProcessingStatus.RUNNING: 1}  # the others are over
+_DONE = frozenset({ProcessingStatus.SUCCESS, ProcessingStatus.WARNING, ProcessingStatus.SKIPPED})
 _STATE = {
     ProcessingStatus.PENDING: RunState.PENDING,
     ProcessingStatus.RUNNING: RunState.RUNNING,

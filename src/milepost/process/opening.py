@@ -10,6 +10,7 @@ import msgspec
 
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.crash import cause_of_death
+from milepost.kernel.in_place import InPlace
 from milepost.kernel.lock import RunLock, try_acquire
 from milepost.kernel.recorder import Recorder
 from milepost.kernel.sessions import Session, new_session
@@ -125,7 +126,7 @@ def claim_run(
         Fence(claim.run.id, claim.run.epoch),
         wait_seconds=workspace.config.store_wait_seconds,
         ticker=TICKER,
-        file=workspace.ledger_file,
+        file=InPlace(workspace.ledger_file, "Start the run again: it goes on from what is there"),
     )
     session = Session(
         claim.session,

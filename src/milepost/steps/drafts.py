@@ -10,7 +10,7 @@ from milepost.kernel.clock import SYSTEM
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.steps import checking
-from milepost.steps.moments import to_seconds
+from milepost.steps.moments import in_microseconds, to_seconds
 from milepost.steps.step import ProcessingStep, status_of
 from milepost.steps.telling import text_of, told
 
@@ -68,7 +68,7 @@ def draft(
         None if details is None else told(details),
         None if metrics is None else told(metrics),
         None if error_message is None else text_of(error_message),
-        round(SYSTEM.now(), 6) if timestamp is None else to_seconds(timestamp),  # type: ignore[arg-type]
+        in_microseconds(SYSTEM.now()) if timestamp is None else to_seconds(timestamp),  # type: ignore[arg-type]
         timestamp is not None,
         None if metrics is None else _seconds(metrics),
         None if attempt is None else checking.count(attempt, "attempt", least=1),

@@ -11,7 +11,8 @@ from typing import Protocol, cast, runtime_checkable
 from milepost.config import ProcessingConfig
 from milepost.errors import StoreError
 from milepost.kernel.at_hand import AtHand, folder_beside, notes_in
-from milepost.kernel.recorder import Recorder, file_at
+from milepost.kernel.in_place import InPlace
+from milepost.kernel.recorder import Recorder
 from milepost.kernel.ticker import TICKER
 from milepost.kernel.workspace import FOLDER, LEDGER, Workspace
 from milepost.model.rows import RunRow, StepRow
@@ -69,8 +70,7 @@ class Ledger:
         self.store = store
         self.notes_folder = None if path is None else folder_beside(path)
         self.next_look = 0.0  # for the dead, by the monotonic clock
-        self._path = None if path is None else str(path)
-        self._file = file_at(path)
+        self.file = InPlace(path, "Close the manager, and it begins anew there")
         self._wait_seconds = wait_seconds
         self._close_store = close_store
         self._begin()
@@ -79,23 +79,7 @@ class Ledger:
         """Commit these rows, all or none; how many changed something. `fresh`: only where there is none yet."""
         if self._pid != os.getpid():
             self._begin()
-        changed = self._recorder.record(*rows, fresh=fresh)
-        self.check_that_it_is_there()  # after: what was written to a file without a name is lost
-        return changed
-
-    def check_that_it_is_there(self) -> None:
-        """StoreError when the file that was opened is not the one at its place any more."""
-        if self.is_gone:
-            raise StoreError(
-                f"ledger {self._path} was moved or deleted while it was open: what is recorded now would be lost; "
-                "close the manager, and it begins anew there",
-                path=self._path,
-            )
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether somebody has moved or deleted its file, or put another in its place."""
-        return self._path is not None and file_at(self._path) != self._file
+        return self._recorder.record(*rows, fresh=fresh)
 
     def notes(self) -> AtHand | None:
         """Where this process notes what it has at hand; None for a ledger that is no file."""
@@ -117,7 +101,7 @@ class Ledger:
     def _begin(self) -> None:
         self._pid = os.getpid()
         store = cast(Store, self.store)
-        self._recorder = Recorder(store, None, wait_seconds=self._wait_seconds, ticker=TICKER)
+        self._recorder = Recorder(store, None, wait_seconds=self._wait_seconds, ticker=TICKER, file=self.file)
         self._notes = None if self.notes_folder is None else notes_in(self.notes_folder)
         weakref.finalize(self, _let_go, self._recorder, self._notes, self._close_store, self._pid)
 
@@ -214,6 +198,6 @@ def _of_file(path: Path) -> Ledger:
 def _shared(where: str, opened: Callable[[], Ledger]) -> Ledger:
     which = (os.getpid(), where)
     ledger = _open.get(which)
-    if ledger is None or ledger.is_gone:
+    if ledger is None or ledger.file.is_gone:
         ledger = _open[which] = opened()
     return ledger

@@ -22,7 +22,7 @@ from milepost.steps.drafts import Draft, Reported, draft, drafts, ending
 from milepost.steps.ledger import Ledger
 from milepost.steps.moments import span, to_seconds
 from milepost.steps.reading import ERRORS, Asked, error_of, place_of, recent, rows_of, step_of
-from milepost.steps.recording import announced, batches, no_longer_at_hand, record, record_batch
+from milepost.steps.recording import RUNNING, announced, batches, no_longer_at_hand, record, record_batch
 from milepost.steps.step import ProcessingStep, status_of
 from milepost.steps.under_way import StepUnderWay
 from milepost.steps.whereabouts import Whereabouts
@@ -92,7 +92,7 @@ class ProcessingStepManager:
         also of a generator that gives them, comes after those before it were committed. Dependencies are not checked:
         these are facts.
         """
-        ledger, run, count = self._ledger(), self._where.run_to_write(), 0
+        (ledger, run), count = self._to_write(), 0
         said, announcing = drafts(steps), Announcing()
         try:
             for batch in batches(announced(ledger, said) if self.strict else said):
@@ -145,7 +145,7 @@ class ProcessingStepManager:
 
         What the ledger cannot take now costs a warning, for this is said while something else is on its way out.
         """
-        no_longer_at_hand(self._ledger(), self._where.run_to_write(), step_name, doc_id, attempt)
+        no_longer_at_hand(*self._to_write(), step_name, doc_id, attempt)
         said = f"attempt {attempt} was interrupted: {reason}"
         try:
             self._add(draft(doc_id, step_name, ProcessingStatus.PENDING, error_message=said, attempt=attempt + 1))
@@ -276,7 +276,7 @@ class ProcessingStepManager:
         self._dependencies = state["declared"]
 
     def _add(self, said: Draft, *, is_bound: bool = False) -> StepRow | None:
-        ledger, run = self._ledger(is_checked=False), self._where.run_to_write()  # it is when the row is committed
+        ledger, run = self._to_write()
         where = current.get()
         if where is not None and where.item is not None and where.stage == said.step and where.run_id == run:
             raise ValueError(
@@ -284,18 +284,25 @@ class ProcessingStepManager:
             )
         if self.strict:
             said = next(announced(ledger, [said]))
-        if said.status is ProcessingStatus.RUNNING:
+        if said.status is RUNNING:
             self._dependencies.check(said.item, said.step, self.latest_status)
         row = record(ledger, run, said, self._starts, is_bound=is_bound)
         if row is not None:
             announce_one(row)
         return row
 
-    def _ledger(self, *, is_checked: bool = True) -> Ledger:
+    def _to_write(self) -> tuple[Ledger, str]:
+        """Where to record now, and of which run; that it is still there is seen when it is committed."""
+        self._leave_those_left()
+        return self._where.to_write()
+
+    def _ledger(self) -> Ledger:
         """Where it is now, so that what is lost is said as such."""
         ledger = self._where.ledger()
-        if is_checked:
-            ledger.check_that_it_is_there()
+        ledger.file.check()
+        self._leave_those_left()
+        return ledger
+
+    def _leave_those_left(self) -> None:
         while self._left:
             self.leave(*self._left.popleft())
-        return ledger

@@ -23,12 +23,10 @@ def status_of(status: ProcessingStatus | str) -> ProcessingStatus:
         >>> status_of("SUCCESS")
         <ProcessingStatus.SUCCESS: 'success'>
     """
+    if type(status) in _AS_THEY_ARE and status in _STATUSES:
+        return _STATUSES[status]
     if isinstance(status, str):
-        status = status if isinstance(status, ProcessingStatus) else str.__str__(status)
-        found = _STATUSES.get(status)
-        if found is not None:
-            return found
-        name = str(status).rpartition(".")[2].strip().lower()
+        name = str.__str__(status).rpartition(".")[2].strip().lower()
         if name in _STATUSES:
             return _STATUSES[name]
     known = [str(one) for one in ProcessingStatus]
@@ -37,6 +35,7 @@ def status_of(status: ProcessingStatus | str) -> ProcessingStatus:
 
 
 _STATUSES = {str(one): one for one in ProcessingStatus}
+_AS_THEY_ARE = (ProcessingStatus, str)  # whose hash and equality nobody has changed
 
 
 class ProcessingStep(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from milepost.errors import UnknownRunError
-from milepost.kernel.context import current
+from milepost.kernel.context import Context, current
 from milepost.model.rows import RunRow
 from milepost.steps.checking import name_of
 from milepost.steps.deaths import look_for_the_dead
@@ -27,7 +27,20 @@ class Whereabouts:
 
         Now and then somebody has to look for what was at hand of processes that died: who asks for the ledger does.
         """
-        where = current.get() if self.storage is None else None
+        return self._ledger_at(self._here())
+
+    def to_write(self) -> tuple[Ledger, str]:
+        """The ledger, and the run that was given, else the one that the calling code is in; "" for none."""
+        where = self._here()
+        run = self._run if self._given_run is None else self.run()
+        if run is None:
+            run = "" if where is None else where.run_id
+        return self._ledger_at(where), run
+
+    def _here(self) -> Context | None:
+        return current.get() if self.storage is None else None
+
+    def _ledger_at(self, where: Context | None) -> Ledger:
         place = None if where is None else where.workspace
         ledger = self._ledgers.get(place)
         if ledger is None:
@@ -37,14 +50,6 @@ class Whereabouts:
                     ledger = self._ledgers[place] = ledger_of(self.storage if place is None else place)
         look_for_the_dead(ledger)
         return ledger
-
-    def run_to_write(self) -> str:
-        """The run that was given, else the one that the calling code is in; "" for none."""
-        fixed = self.run()
-        if fixed is not None:
-            return fixed
-        where = current.get() if self.storage is None else None
-        return "" if where is None else where.run_id
 
     def run(self) -> str | None:
         """The run that was given, by its id. Raises UnknownRunError."""

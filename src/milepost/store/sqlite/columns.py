@@ -76,7 +76,7 @@ def text_cell(text: str) -> str | bytes:
             text.encode()
         except UnicodeEncodeError:
             return text.encode("utf-8", "surrogatepass")
-    return str.__str__(text)
+    return text if type(text) is str else str.__str__(text)
 
 
 def from_text(cell: str | bytes) -> str:

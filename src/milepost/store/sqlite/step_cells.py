@@ -22,25 +22,26 @@ STATUSES = tuple(ProcessingStatus)
 CODES: Mapping[ProcessingStatus, int] = {status: code for code, status in enumerate(STATUSES)}
 NAN = float("nan")
 
-_INTO = """
-INSERT INTO steps (run, step, item, attempt, status, key, digest, row_digest, seconds, at, address, error, result,
-                   long_item, details, metrics)
-"""
+# Values in the order of the table's columns, and no more text than needed: a statement is found again by its text.
 _MARKS = ",".join("?" * 16)
-INSERT = f"{_INTO} VALUES ({_MARKS}) ON CONFLICT DO NOTHING"
+INSERT = f"INSERT INTO steps VALUES(NULL,{_MARKS})ON CONFLICT DO NOTHING"
 AT_ONCE = 100  # rows in a statement, which opens table and indexes once for them
 # The transaction is rolled back when one of them fails. Without OR FAIL each statement would keep a journal of its own:
 # a copy of every page that it changes, in a file beyond 64 kB.
-INSERT_MANY = f"""{_INTO.replace("INSERT", "INSERT OR FAIL")} VALUES {",".join([f"({_MARKS})"] * AT_ONCE)}
-ON CONFLICT DO NOTHING"""
+_ROWS = ",".join([f"(NULL,{_MARKS})"] * AT_ONCE)
+INSERT_MANY = f"INSERT OR FAIL INTO steps VALUES{_ROWS}ON CONFLICT DO NOTHING"
 # A step alone, with its fence: one statement is a transaction of its own, at half the cost of BEGIN, INSERT, COMMIT.
-INSERT_FENCED = f"""{_INTO} SELECT {_MARKS} WHERE EXISTS (SELECT 1 FROM runs WHERE id = ? AND epoch = ?)
-ON CONFLICT DO NOTHING"""
+INSERT_FENCED = (
+    f"INSERT INTO steps SELECT NULL,{_MARKS} WHERE EXISTS(SELECT 1 FROM runs WHERE id=? AND epoch=?)"
+    "ON CONFLICT DO NOTHING"
+)
 # The same for a step of an item that may have none yet: a run that is NULL is ignored. As a SELECT it would be twice as
 # slow, since what reads the table that it fills is first collected.
-INSERT_FRESH = f"""{_INTO.replace("INSERT", "INSERT OR IGNORE")} VALUES (
-    CASE WHEN NOT EXISTS (SELECT 1 FROM steps WHERE run = ?1 AND step = ?2 AND item = ?3) THEN ?1 END,
-    {", ".join(f"?{number}" for number in range(2, 17))})"""
+INSERT_FRESH = (
+    "INSERT OR IGNORE INTO steps VALUES(NULL,"
+    "CASE WHEN NOT EXISTS(SELECT 1 FROM steps WHERE run=?1 AND step=?2 AND item=?3)THEN ?1 END,?2,?3,"
+    f"{','.join('?' * 13)})"
+)
 
 Cells = tuple[Cell, ...]
 Found = tuple[int, StepRow | None, bool]  # the seq, None where it cannot be made out, whether it is what was written

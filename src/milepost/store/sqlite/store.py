@@ -125,8 +125,9 @@ class SqliteStore:
             changed = self._writer.transact(lambda connection: insert(connection, batches, fence), durable=durable)
         except apsw.ConstraintError as error:
             raise refusal(error, rows) from error
-        if step_rows:
-            self._index_done(len(step_rows))
+        self._unchecked += len(step_rows)
+        if self._unchecked >= done.CHECK_EVERY:
+            self._index_done()
         return changed
 
     def claim(self, wish: Wish, try_lock: Callable[[str], bool]) -> Claim:
@@ -257,15 +258,19 @@ class SqliteStore:
 
     def _write_alone(self, row: StepRow, fence: Fence | None, fresh: bool) -> bool:
         """Commit one step in one statement; False when it changed nothing, and `write` is to find out why."""
-        (cells,) = self._encode([row])
+        try:
+            cells = encode(row, self._words.numbers())
+        except KeyError:  # a new word
+            (cells,) = self._encode([row])
         if fresh:
             changed = self._writer.execute(INSERT_FRESH, cells)
         elif fence is None:
             changed = self._writer.execute(INSERT, cells)
         else:
             changed = self._writer.execute(INSERT_FENCED, (*cells, text_cell(fence.run), fence.epoch))
-        if changed:
-            self._index_done(1)
+        self._unchecked += changed
+        if self._unchecked >= done.CHECK_EVERY:
+            self._index_done()
         return changed == 1
 
     def _encode(self, rows: Sequence[StepRow]) -> list[Cells]:
@@ -279,10 +284,7 @@ class SqliteStore:
             self._words.remember(added)
             return [encode(row, numbers) for row in rows]
 
-    def _index_done(self, written: int) -> None:
-        self._unchecked += written
-        if self._unchecked < done.CHECK_EVERY:
-            return
+    def _index_done(self) -> None:
         self._unchecked = 0
         try:
             while self._writer.transact(done.index_portion):
