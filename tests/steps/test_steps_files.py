@@ -27,7 +27,7 @@ def test_a_ledger_that_is_deleted_under_us_takes_nothing_more(tmp_path, place, i
         lambda: manager.get_steps("doc"),
         lambda: manager.begin("doc", "ocr"),
     ):
-        with pytest.raises(StoreError, match="was moved or deleted while it was open"):
+        with pytest.raises(StoreError, match="was moved, deleted or replaced while it was open"):
             call()
     manager.close()
     manager.add_step("doc", "index", "success")

@@ -93,6 +93,7 @@ class ProcessingStepManager:
         these are facts.
         """
         (ledger, run), count = self._to_write(), 0
+        ledger.file.check()
         said, announcing = drafts(steps), Announcing()
         try:
             for batch in batches(announced(ledger, said) if self.strict else said):

@@ -26,10 +26,13 @@ NAN = float("nan")
 _MARKS = ",".join("?" * 16)
 INSERT = f"INSERT INTO steps VALUES(NULL,{_MARKS})ON CONFLICT DO NOTHING"
 AT_ONCE = 100  # rows in a statement, which opens table and indexes once for them
-# The transaction is rolled back when one of them fails. Without OR FAIL each statement would keep a journal of its own:
-# a copy of every page that it changes, in a file beyond 64 kB.
-_ROWS = ",".join([f"(NULL,{_MARKS})"] * AT_ONCE)
-INSERT_MANY = f"INSERT OR FAIL INTO steps VALUES{_ROWS}ON CONFLICT DO NOTHING"
+# The transaction is rolled back when one of them fails. Without OR FAIL, or with a seq, each statement would keep a journal
+# of its own: a copy of every page that it changes, in a file beyond 64 kB.
+_COLUMNS = (
+    "run,step,item,attempt,status,key,digest,row_digest,seconds,at,address,error,result,long_item,details,metrics"
+)
+_ROWS = ",".join([f"({_MARKS})"] * AT_ONCE)
+INSERT_MANY = f"INSERT OR FAIL INTO steps({_COLUMNS})VALUES{_ROWS}ON CONFLICT DO NOTHING"
 # A step alone, with its fence: one statement is a transaction of its own, at half the cost of BEGIN, INSERT, COMMIT.
 INSERT_FENCED = (
     f"INSERT INTO steps SELECT NULL,{_MARKS} WHERE EXISTS(SELECT 1 FROM runs WHERE id=? AND epoch=?)"
