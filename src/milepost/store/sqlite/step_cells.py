@@ -26,8 +26,8 @@ NAN = float("nan")
 _MARKS = ",".join("?" * 16)
 INSERT = f"INSERT INTO steps VALUES(NULL,{_MARKS})ON CONFLICT DO NOTHING"
 AT_ONCE = 100  # rows in a statement, which opens table and indexes once for them
-# The transaction is rolled back when one of them fails. Without OR FAIL, or with a seq, each statement would keep a journal
-# of its own: a copy of every page that it changes, in a file beyond 64 kB.
+# The transaction is rolled back when one of them fails. Without OR FAIL, or with a seq, each statement would keep a
+# journal of its own: a copy of every page that it changes, in a file beyond 64 kB.
 _COLUMNS = (
     "run,step,item,attempt,status,key,digest,row_digest,seconds,at,address,error,result,long_item,details,metrics"
 )
