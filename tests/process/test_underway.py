@@ -88,10 +88,11 @@ def test_a_forked_child_does_not_end_it(tmp_path):
 
 
 def test_who_has_it_is_named(workspace):
-    """A second session is refused while the first lives."""
+    """A second session is refused while the first lives; who asked for this run is told of no other."""
     run = RunUnderway.begin("by hand", workspace, run_id="r1")
-    with pytest.raises(RunIsAlive, match="is being carried out by process"):
+    with pytest.raises(RunIsAlive, match="is being carried out by process") as refused:
         RunUnderway.take_up("r1", workspace)
+    assert str(refused.value).endswith("stops it")
     run.end()
 
 

@@ -60,7 +60,7 @@ def _begin(wish: Wish, ledger: Ledger, try_lock: Callable[[str], bool]) -> tuple
     run = msgspec.structs.replace(wish.fresh, name=_free_name(wish.fresh.name, ledger.is_name_taken))
     session = msgspec.structs.replace(wish.session, run=run.id, epoch=run.epoch)
     if not try_lock(run.id):
-        raise _alive(run, [])
+        raise _alive(run, [], is_asked_for=True)
     return Claim(run=run, session=session, found=None), [run, session]
 
 
@@ -68,7 +68,7 @@ def _continue(
     wish: Wish, found: RunRow, sessions: list[SessionRow], try_lock: Callable[[str], bool]
 ) -> tuple[Claim, list[Row]]:
     if not try_lock(found.id):
-        raise _alive(found, sessions)
+        raise _alive(found, sessions, is_asked_for=wish.run is not None)
     run = msgspec.structs.replace(found, state=RunState.RUNNING, cause=None, ended=None, epoch=found.epoch + 1)
     session = msgspec.structs.replace(wish.session, run=run.id, epoch=run.epoch)
     buried = [
@@ -87,7 +87,7 @@ def _free_name(name: str, is_taken: Callable[[str], bool]) -> str:
     return free
 
 
-def _alive(run: RunRow, sessions: list[SessionRow]) -> RunIsAlive:
+def _alive(run: RunRow, sessions: list[SessionRow], *, is_asked_for: bool) -> RunIsAlive:
     if not sessions:
         return RunIsAlive(
             f"run {run.name!r} is being started by another session",
@@ -97,9 +97,10 @@ def _alive(run: RunRow, sessions: list[SessionRow]) -> RunIsAlive:
             started=None,
         )
     owner = sessions[-1]
+    another = "" if is_asked_for else "; new=True, on the command line --new, begins another"
     return RunIsAlive(
         f"run {run.name!r} is being carried out by process {owner.pid} on {owner.host}: "
-        f"`milepost watch {run.name}` follows it, `milepost cancel {run.name}` stops it, --new begins another",
+        f"`milepost watch {run.name}` follows it, `milepost cancel {run.name}` stops it{another}",
         run=run.id,
         host=owner.host,
         pid=owner.pid,

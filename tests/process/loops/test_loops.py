@@ -263,8 +263,13 @@ def test_batches_are_committed_together_and_wholly(workspace):
 
 
 def test_two_at_once_one_is_refused(workspace):
-    with open_run("extract"), pytest.raises(RunIsAlive, match="is being carried out by process"), open_run("extract"):
-        pass
+    """Told is who has the run, and how another is begun, in Python and on the command line."""
+    with open_run("extract"), pytest.raises(RunIsAlive, match="is being carried out by process") as refused:
+        with open_run("extract"):
+            pass
+    assert str(refused.value).endswith("stops it; new=True, on the command line --new, begins another")
+    with open_run("extract") as first, open_run("extract", new=True) as second:
+        assert first.id != second.id
 
 
 def test_cancelled_from_another_shell_before_the_next_item(workspace):
