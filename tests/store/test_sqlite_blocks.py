@@ -14,7 +14,7 @@ from milepost.model.status import ProcessingStatus
 from milepost.store.memory import MemoryStore
 from milepost.store.migrations import load
 from milepost.store.protocol import Store
-from milepost.store.sqlite import SqliteStore, blocks, done
+from milepost.store.sqlite import SqliteStore, blocks, done, steps
 from milepost.store.sqlite.connection import connect
 from milepost.store.sqlite.schema import bring_up
 from milepost.testing.sample_rows import same, step_row
@@ -29,6 +29,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK", BLOCK)
     monkeypatch.setattr(done, "LEAST", 2)
     monkeypatch.setattr(done, "CHECK_EVERY", 1)
+    monkeypatch.setattr(steps, "DELETED_AT_ONCE", 2 * BLOCK)
 
 
 def counts_are_true(path: Path | str) -> None:
@@ -176,3 +177,23 @@ def test_a_name_comes_back_as_it_was(tmp_path: Path, item: str) -> None:
     assert row is not None
     assert same(row, step_row(item, seq=1))
     store.close()
+
+
+def test_many_steps_are_dropped_in_several_transactions(tmp_path: Path) -> None:
+    """So that others can write in between; what they write meanwhile stays, and the counts are true at each moment."""
+    store, other = SqliteStore.open(tmp_path), SqliteStore.open(tmp_path)
+    store.write([step_row(f"i{n}", run=RUNS[n % 2]) for n in range(100)])
+    written: list[int] = []
+    transact = store._writer.transact
+
+    def interrupted(work, **how):
+        counts_are_true(tmp_path)
+        written.append(other.write([step_row(f"later {len(written)}", run=RUNS[1])]))
+        return transact(work, **how)
+
+    store._writer.transact = interrupted  # type: ignore[method-assign]
+    assert store.drop(StepRow, run=RUNS[0]) == 50
+    counts_are_true(tmp_path)
+    assert len(written) > 3
+    assert not store.rows(StepRow, run=RUNS[0])
+    assert len(store.rows(StepRow, run=RUNS[1])) == 50 + len(written)

@@ -157,7 +157,10 @@ class Store(Protocol):
         ...
 
     def drop(self, kind: type[Row], /, **equal: object) -> int:
-        """Delete the rows whose columns equal these, in one transaction; return how many. For `gc` only."""
+        """Delete the rows whose columns equal these; return how many. For `gc` only.
+
+        In one transaction, but for many steps in several, so that others can write in between.
+        """
         ...
 
     def sync(self) -> int:

@@ -75,13 +75,22 @@ def forget_empty(connection: apsw.Connection) -> None:
 
 
 def spans(
-    connection: apsw.Connection, condition: str, bound: Sequence[Cell], *, after: int = 0, newest: bool = False
+    connection: apsw.Connection,
+    condition: str,
+    bound: Sequence[Cell],
+    *,
+    after: int = 0,
+    newest: bool = False,
+    most: int = ENDLESS,
 ) -> list[Span]:
-    """Where steps that fulfil a condition on COUNTED may be, in order, neighbours as one; in a transaction."""
+    """Where steps that fulfil a condition on COUNTED may be, in order; in a transaction.
+
+    Neighbours are one, up to `most` seqs; where blocks are not counted yet, they are always.
+    """
     indexed = marks(connection).indexed
     found = fetch(connection, HOLDING.format(condition=condition), (*bound, after // BLOCK))
     several = [Span(block * BLOCK, (block + 1) * BLOCK) for (block,) in cast("list[tuple[int]]", found)]
-    merged = _merged([*several, Span(indexed, ENDLESS)])
+    merged = _merged([*several, Span(indexed, ENDLESS)], most)
     clipped = [Span(max(span.after, after), span.to) for span in merged if span.to > after]
     return clipped[::-1] if newest else clipped
 
@@ -116,10 +125,10 @@ def by_kind(connection: apsw.Connection, sql: str, bound: Sequence[Cell]) -> dic
     return {(step, status): count for step, status, count in rows}
 
 
-def _merged(several: Sequence[Span]) -> list[Span]:
+def _merged(several: Sequence[Span], most: int) -> list[Span]:
     merged: list[Span] = []
     for span in several:
-        if merged and merged[-1].to == span.after:
+        if merged and merged[-1].to == span.after and span.to - merged[-1].after <= most:
             merged[-1] = Span(merged[-1].after, span.to)
         else:
             merged.append(span)

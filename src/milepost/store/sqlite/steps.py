@@ -45,6 +45,9 @@ AT = "SELECT at FROM steps WHERE seq >= ? ORDER BY seq LIMIT 1"
 BORDERS = """
 SELECT coalesce((SELECT min(seq) FROM steps), 1), coalesce((SELECT max(seq) FROM steps), 0)  -- in one they scan all
 """
+DELETED_AT_ONCE = 4 * blocks.BLOCK  # less than a second, in which nobody else can write
+
+Portion = tuple[str, list[Cell]]  # a condition on steps, and what it binds
 
 
 class Steps:
@@ -67,7 +70,7 @@ class Steps:
         """The steps whose columns equal these."""
         found: list[StepRow] = []
         with snapshot(connection):
-            for which, bound in self._wheres(connection, equal, after=after, newest=newest):
+            for which, bound in self._portions(connection, equal, after=after, newest=newest):
                 rest = None if limit is None else limit - len(found)
                 end = which + ordered("seq", limit=rest, newest=newest)
                 found += [row for _, row, _ in self.read(connection, end, bound) if row is not None]
@@ -156,31 +159,40 @@ class Steps:
         texts = self._words.texts()
         return {(texts[step], STATUSES[code]): count for (step, code), count in counts.items()}
 
-    def delete(self, connection: apsw.Connection, equal: Mapping[str, object]) -> int:
+    def portions(self, connection: apsw.Connection, equal: Mapping[str, object]) -> list[Portion]:
+        """Steps whose columns equal these, in portions that `delete` takes; in a transaction."""
+        return list(self._portions(connection, equal, most=DELETED_AT_ONCE))
+
+    def delete(self, connection: apsw.Connection, portion: Portion) -> int:
         """Delete steps inside the open transaction; how many."""
-        deleted = 0
+        which, bound = portion
         connection.execute("UPDATE meta SET is_dropping = 1")
-        for which, bound in list(self._wheres(connection, equal)):
-            blocks.leave(connection, which, bound)
-            connection.execute(FORGET.format(which=which), bound)
-            connection.execute(f"DELETE FROM steps {which}", bound)
-            deleted += connection.changes()
+        blocks.leave(connection, which, bound)
+        connection.execute(FORGET.format(which=which), bound)
+        connection.execute(f"DELETE FROM steps {which}", bound)
+        deleted = connection.changes()
         connection.execute("UPDATE meta SET is_dropping = 0")
         connection.execute(SEQS_MAY_COME_AGAIN, (blocks.BLOCK,))
         blocks.forget_empty(connection)
         return deleted
 
-    def _wheres(
-        self, connection: apsw.Connection, equal: Mapping[str, object], *, after: int = 0, newest: bool = False
-    ) -> Iterator[tuple[str, list[Cell]]]:
-        """The steps whose columns equal these, a portion at a time: which, and what to bind; in a transaction."""
+    def _portions(
+        self,
+        connection: apsw.Connection,
+        equal: Mapping[str, object],
+        *,
+        after: int = 0,
+        newest: bool = False,
+        most: int = blocks.ENDLESS,
+    ) -> Iterator[Portion]:
+        """The steps whose columns equal these, a portion at a time, of `most` seqs; in a transaction."""
         cell = partial(self._cell, connection)
         condition, bound = where(equal, cell, WRITTEN)
         if equal.get("item") is not None:  # SQLite would rather walk through all of a run for the order
             yield f"INDEXED BY steps_once WHERE {condition} AND seq > ?", [*bound, after]
             return
         counted_by = where({column: value for column, value in equal.items() if column in blocks.COUNTED}, cell)
-        for span in blocks.spans(connection, *counted_by, after=after, newest=newest):
+        for span in blocks.spans(connection, *counted_by, after=after, newest=newest, most=most):
             yield f"NOT INDEXED WHERE {condition} AND seq > ? AND seq <= ?", [*bound, *span]
 
     def _cell(self, connection: apsw.Connection, column: str, value: object) -> Cell:

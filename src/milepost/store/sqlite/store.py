@@ -194,9 +194,11 @@ class SqliteStore:
     def drop(self, kind: type[Row], /, **equal: object) -> int:
         check_columns(kind, equal)
 
+        if kind is StepRow:
+            portions = self._ask(lambda connection: self._steps.portions(connection, equal))
+            return sum(self._writer.transact(partial(self._steps.delete, portion=portion)) for portion in portions)
+
         def delete(connection: apsw.Connection) -> int:
-            if kind is StepRow:
-                return self._steps.delete(connection, equal)
             condition, bound = where(equal, lambda column, value: to_cell(value))
             connection.execute(f"DELETE FROM {table(kind).name} WHERE {condition}", bound)
             return connection.changes()
@@ -326,7 +328,7 @@ def _batch(kind: type[Row], rows: Sequence[Row]) -> Batch:
 
 def _file(path: str | Path) -> str:
     real = os.path.realpath(path)  # once: two names of one file would have two logs
-    return os.path.join(real, FILE) if os.path.isdir(real) else real
+    return os.path.join(real, FILE) if os.path.isdir(real) and os.path.basename(real) != FILE else real
 
 
 def _size(path: str) -> int:
