@@ -48,5 +48,19 @@ def test_a_run_makes_the_workspace_that_it_is_told(milepost: Command, folder: Pa
     assert (folder / "elsewhere" / "ledger.db").exists()
 
 
+@pytest.mark.parametrize("arguments", [("run", "sales.py"), ("ls",), ("plan", "sales.py"), ("doctor",), ("gc",)])
+def test_a_folder_in_place_of_the_ledger_is_said(milepost: Command, folder: Path, arguments: tuple[str, ...]) -> None:
+    """Exit code 4 and one paragraph that names it and says what to do; nothing is made."""
+    (folder / ".milepost" / "ledger.db").mkdir(parents=True)
+    before = names_in(folder)
+    done = milepost(*arguments)
+    assert 4 == done.returncode, done.stdout + done.stderr
+    said = done.stdout if arguments == ("doctor",) else done.stderr
+    assert "ledger.db is a folder" in said
+    assert "move it away" in said
+    assert "Traceback" not in done.stderr
+    assert before == names_in(folder)
+
+
 def names_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if "__pycache__" not in path.parts}

@@ -1,5 +1,7 @@
 """A workspace is made whole, also where somebody was killed while making it."""
 
+from functools import partial
+
 import pytest
 
 from milepost import Workspace
@@ -35,3 +37,19 @@ def test_a_file_is_no_workspace(tmp_path):
     (tmp_path / ".milepost").touch()
     with pytest.raises(WorkspaceError, match="is a file"):
         Workspace.open(tmp_path / ".milepost")
+
+
+@pytest.mark.parametrize("keeps", [(), ("theirs.txt",), ("ledger.db",)])
+def test_a_folder_in_place_of_the_ledger_is_said_and_left_alone(tmp_path, keeps):
+    """Whoever opens it, to write, to read or to plan; nothing is made beside it or in it."""
+    folder = tmp_path / ".milepost" / "ledger.db"
+    folder.mkdir(mode=0o700, parents=True)
+    folder.parent.chmod(0o700)
+    for name in keeps:
+        (folder / name).touch()
+    for opened in (Workspace.open, partial(Workspace.open, read_only=True), Workspace.open_to_plan):
+        with pytest.raises(WorkspaceError, match=r"ledger\.db is a folder.*move it away") as refused:
+            opened(folder.parent)
+        assert str(folder) in str(refused.value)
+    assert [folder] == list(folder.parent.iterdir())
+    assert list(keeps) == [path.name for path in folder.iterdir()]

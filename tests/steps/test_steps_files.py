@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from milepost.errors import StoreError
+from milepost.errors import StoreError, WorkspaceError
 from milepost.steps import ProcessingStepManager
 
 
@@ -32,3 +32,12 @@ def test_a_ledger_that_is_deleted_under_us_takes_nothing_more(tmp_path, place, i
     manager.close()
     manager.add_step("doc", "index", "success")
     assert [step.step_name for step in manager.get_steps("doc")] == ["ocr"] * is_put_back + ["index"]
+
+
+def test_a_folder_in_place_of_the_ledger_is_refused(tmp_path):
+    """Where the ledger itself is named, no workspace is made inside the folder that has its name."""
+    folder = tmp_path / "ledger.db"
+    folder.mkdir()
+    with pytest.raises(WorkspaceError, match=r"ledger\.db is a folder.*move it away"):
+        ProcessingStepManager(folder).add_step("doc", "ocr", "success")
+    assert [] == list(folder.iterdir())

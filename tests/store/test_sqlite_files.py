@@ -126,6 +126,16 @@ def test_refuses_files_that_others_could_have_written(tmp_path: Path) -> None:
         SqliteStore.open(tmp_path / "pipe")
 
 
+@pytest.mark.parametrize("name", ["", "ledger.db"])
+def test_a_folder_is_no_ledger(tmp_path: Path, name: str) -> None:
+    """Neither where the file is named nor where its folder is; no ledger is made inside of it."""
+    folder = tmp_path / "ledger.db"
+    folder.mkdir()
+    with pytest.raises(WorkspaceError, match=r"ledger\.db is a folder.*move it away"):
+        SqliteStore.open(tmp_path / name)
+    assert [] == list(folder.iterdir())
+
+
 def test_is_not_made_when_it_must_exist(tmp_path: Path) -> None:
     """Without `create`, and for reading, an absent ledger is an error and stays absent."""
     for options in ({"create": False}, {"read_only": True}):

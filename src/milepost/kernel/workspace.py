@@ -56,7 +56,8 @@ class Workspace:
     def open(cls, path: str | Path | None = None, *, create: bool = True, read_only: bool = False) -> Workspace:
         """The workspace at `path`, else the one that settings or the folders upward name; made when absent.
 
-        Raises WorkspaceError when it is absent and not to be made, is no folder, or belongs to another user.
+        Raises WorkspaceError when it is absent and not to be made, is no folder, has a folder for a ledger, or
+        belongs to another user.
         """
         config = ProcessingConfig.from_environment()
         chosen = _chosen(path, config)
@@ -220,3 +221,8 @@ def _refuse_foreign(path: Path) -> None:
         raise WorkspaceError(f"workspace {path} belongs to another user; make your own with MILEPOST_WORKSPACE")
     if seen.st_mode & 0o022:
         raise WorkspaceError(f"workspace {path} can be written by others; run  chmod go-w {path}")
+    if os.path.isdir(path / LEDGER):
+        raise WorkspaceError(
+            f"{path / LEDGER} is a folder where the file of the ledger belongs: move it away, or name another "
+            "workspace with --workspace or MILEPOST_WORKSPACE"
+        )

@@ -164,7 +164,9 @@ def _of_path(named: str) -> Ledger:
 
 
 def _is_file(path: Path) -> bool:
-    return path.is_file() or (not path.is_dir() and path.suffix in (".db", ".sqlite", ".sqlite3"))
+    if path.is_dir():
+        return path.name == LEDGER  # which its opening refuses: no workspace is made in there
+    return path.is_file() or path.suffix in (".db", ".sqlite", ".sqlite3")
 
 
 def _folder(path: Path) -> Path:

@@ -96,6 +96,8 @@ def refuse_foreign(path: str) -> None:
         seen = os.lstat(path)
     except OSError as error:
         raise WorkspaceError(f"no ledger at {path}: {refusal_text(error)}", path=path) from error
+    if stat.S_ISDIR(seen.st_mode):
+        raise WorkspaceError(f"{path} is a folder where a ledger belongs: move it away, or name another", path=path)
     if not stat.S_ISREG(seen.st_mode):
         raise WorkspaceError(f"{path} is no plain file, so no ledger", path=path)
     if seen.st_size < SMALLEST:
