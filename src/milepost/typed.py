@@ -8,6 +8,7 @@ msgspec with a type.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -75,3 +76,12 @@ def _describe(kind: type) -> None:
 
 
 _NOTHING = object()  # fits no type: it is refused once the type is described
+
+
+# A child is forked while nobody describes: the lock is free in it, and every class that it inherits is whole.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _describing.acquire() and None,
+        after_in_parent=_describing.release,
+        after_in_child=_describing.release,
+    )

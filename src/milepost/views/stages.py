@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from msgspec import Struct, json
+from msgspec import Struct
 
+from milepost import typed
 from milepost.model.metrics import load_metrics
 from milepost.model.progress import fraction
 from milepost.model.rows import EventRow, StageRow
@@ -151,7 +152,7 @@ def saved_by_items(store: Store, rows: Iterable[StageRow]) -> dict[str, float]:
         if row.items_reused and row.state is StageState.COMPLETED:
             event = store.get(EventRow, run=row.run, kind="items_reused", stage=row.stage, epoch=row.epoch)
             if event is not None:
-                saved[row.stage] = json.decode(event.json, type=_Saved).seconds
+                saved[row.stage] = typed.from_json(event.json, _Saved).seconds
     return saved
 
 
