@@ -14,11 +14,19 @@ import threading
 import time
 from collections.abc import Collection
 
+from milepost.model.refusal import refusals_said
+
 # What interrupts. By default it is ignored, so one that arrives after we left does no harm. Its number is higher than
 # those of the signals it speaks for, so that a round of handlers comes to it last.
 NUDGE = signal.SIGURG
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.25  # seconds between two nudges
 _PLEASE = b"\0"
+
+
+def pipe_for_signals() -> tuple[int, int]:
+    """A pipe, to read and to write; WorkspaceError, saying what to do, where too many files are open."""
+    with refusals_said("the pipe that tells of signals cannot be made"):
+        return os.pipe()
 
 
 class Prompter:
@@ -31,12 +39,12 @@ class Prompter:
 
     def start(self, numbers: Collection[int]) -> None:
         """From now on see to it that these signals are heeded; in the main thread."""
-        self._users += 1
         self._numbers = frozenset((*_PLEASE, *numbers))
         if self._reader < 0:
-            self._reader, self._writer = os.pipe()
+            self._reader, self._writer = pipe_for_signals()
             os.set_blocking(self._writer, False)
             threading.Thread(target=self._work, args=(self._reader,), name="milepost-signals", daemon=True).start()
+        self._users += 1
         before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         if before not in (-1, self._writer):
             signal.set_wakeup_fd(before)  # an event loop's: it wakes the main thread itself

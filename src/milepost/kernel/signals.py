@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from milepost.errors import Cancelled
-from milepost.kernel.prompting import NUDGE, PROMPTER
+from milepost.kernel.prompting import NUDGE, PROMPTER, pipe_for_signals
 from milepost.kernel.ticker import TICKER, Tick, Ticker
 from milepost.kernel.uncaught import leave_with_the_signals_code
 
@@ -232,7 +232,7 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, 
 
 
 def _pipe() -> tuple[int, int]:
-    reader, writer = os.pipe()
+    reader, writer = pipe_for_signals()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     return reader, writer

@@ -12,13 +12,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milepost.config import ProcessingConfig
 from milepost.errors import StoreError, WorkspaceError
-from milepost.model.refusal import refusal_text
+from milepost.model.refusal import refusal_text, refusals_said
 from milepost.store.protocol import Durability, Store
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class Workspace:
         """The ledger."""
         if self._given_store is not None:
             return self._given_store
-        from milepost.store.sqlite import SqliteStore
+        with self._saying_refusals():
+            from milepost.store.sqlite import SqliteStore
 
         durability = self._durability()
         try:
@@ -113,14 +115,16 @@ class Workspace:
     @cached_property
     def key(self) -> bytes:
         """The key that signs this workspace's pickles; kept outside of it. Empty when it is not on this machine."""
-        from milepost.store.signing import signing_key
+        with self._saying_refusals():
+            from milepost.store.signing import signing_key
 
         return signing_key(self.store.describe()["store_id"], create=not self.read_only)
 
     @cached_property
     def objects(self) -> Objects:
         """The objects by digest."""
-        from milepost.store.objects import Objects
+        with self._saying_refusals():
+            from milepost.store.objects import Objects
 
         return Objects(self.path / "objects", self.key, wait_seconds=self.config.store_wait_seconds)
 
@@ -150,6 +154,9 @@ class Workspace:
         if "store" in self.__dict__ and self._given_store is None:
             self.store.close()
             del self.__dict__["store"]
+
+    def _saying_refusals(self) -> AbstractContextManager[None]:
+        return refusals_said(f"workspace {self.path} cannot be opened")
 
     def _durability(self) -> Durability:
         try:
@@ -201,9 +208,9 @@ def _is_usable(folder: Path, device: int) -> bool:
 
 def _make(path: Path) -> None:
     """Make the folders; their names are on the disk before anything is acknowledged in them."""
-    from milepost.store.files import make_folder, sync_folder
-
     try:
+        from milepost.store.files import make_folder, sync_folder
+
         make_folder(path)
         (path / ".gitignore").write_text("*\n")
         for name in ("objects", "runs", LAST_MADE):

@@ -11,6 +11,7 @@ from milepost.model.decision import Choice, DecisionPoint, accept_given, settle
 from milepost.model.graph import Graph
 from milepost.model.nearest import did_you_mean
 from milepost.model.redaction import register_secrets_in
+from milepost.model.refusal import refusals_said
 from milepost.process.parameters import Parameters, classify
 from milepost.process.stages import StageFunction, stage
 
@@ -83,24 +84,25 @@ class Process:
         another session has the run, StageExecutionError when a stage fails for good, Cancelled when the run was
         asked to stop.
         """
-        from milepost.process.runner import RunOptions, carry_out_process
+        with refusals_said(f"process {self.name!r} cannot be carried out"):
+            from milepost.process.runner import RunOptions, carry_out_process
 
-        base = self._scenario(scenario, workspace)
-        choices = self._settled(decisions, base)
-        if note:
-            from milepost.process.decisions.choosing import noted
+            base = self._scenario(scenario, workspace)
+            choices = self._settled(decisions, base)
+            if note:
+                from milepost.process.decisions.choosing import noted
 
-            choices = noted(choices, note)
-        options = RunOptions(
-            new=new,
-            executor=executor,
-            workers=workers,
-            only=only,
-            start_from=start_from,
-            run=run,
-            scenario=None if base is None else base.name,
-        )
-        return carry_out_process(self, choices, options, workspace, on_start)
+                choices = noted(choices, note)
+            options = RunOptions(
+                new=new,
+                executor=executor,
+                workers=workers,
+                only=only,
+                start_from=start_from,
+                run=run,
+                scenario=None if base is None else base.name,
+            )
+            return carry_out_process(self, choices, options, workspace, on_start)
 
     def plan(
         self,

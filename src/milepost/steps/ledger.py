@@ -15,6 +15,7 @@ from milepost.kernel.in_place import InPlace
 from milepost.kernel.recorder import Recorder
 from milepost.kernel.ticker import TICKER
 from milepost.kernel.workspace import FOLDER, LEDGER, Workspace
+from milepost.model.refusal import refusals_said
 from milepost.model.rows import RunRow, StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.steps.checking import place_error
@@ -188,7 +189,8 @@ def _of_workspace(workspace: Workspace) -> Ledger:
 
 def _of_file(path: Path) -> Ledger:
     def opened() -> Ledger:
-        from milepost.store.sqlite import SqliteStore
+        with refusals_said(f"ledger {path} cannot be opened"):
+            from milepost.store.sqlite import SqliteStore
 
         config = ProcessingConfig.from_environment()
         store = SqliteStore.open(path, durability=Durability(config.durability))

@@ -8,7 +8,7 @@ from types import TracebackType
 import apsw
 
 from milepost.errors import MilepostError, StoreBusy, StoreDamaged, StoreError, StoreFull
-from milepost.model.refusal import ADVICE
+from milepost.model.refusal import ADVICE, refusal_text
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _BUSY = (apsw.BusyError, apsw.LockedError, apsw.ProtocolError)
@@ -31,6 +31,8 @@ class translated:  # noqa: N801  (written out and no generator: each question to
     ) -> None:
         if isinstance(error, apsw.Error):
             raise translate(error, self._path) from error
+        if isinstance(error, OSError) and error.errno in ADVICE:  # as of the files that say how tables are made
+            raise StoreError(f"ledger {self._path}: {refusal_text(error)}", path=self._path) from error
         if isinstance(error, UnicodeDecodeError):
             raise StoreDamaged(
                 f"ledger {self._path}: a text in it is not what was written; `milepost doctor` checks all"
