@@ -64,6 +64,29 @@ def test_frames_go_round(data, form):
     assert polars.from_pandas(frame).equals(data.load_data("x", as_="polars"))
 
 
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_frame_without_rows_is_warned_of(data, form, kind):
+    """A list of records without one says no columns: told who saves, and where; asked for, they come back."""
+    frame = pandas.DataFrame({"id": [], "net": []}) if kind == "pandas" else polars.DataFrame(schema=["id", "net"])
+    with pytest.warns(
+        RuntimeWarning, match=r"data set 'x' has no rows, so JSON keeps none of its columns \(id, net\)"
+    ) as warned:
+        data.save_data("x", frame, format=form)
+    assert __file__ == warned[0].filename
+    assert "format='csv' or 'parquet'" in str(warned[0].message)
+    assert [] == data.load_data("x", as_="records")
+    assert ["id", "net"] == list(data.load_data("x", as_=kind, columns=["id", "net"]).columns)
+
+
+def test_records_without_one_are_no_surprise(data):
+    """An empty list, and a frame without columns, come back as they were; nothing is warned of."""
+    data.save_data("x", [], format="json")
+    data.save_data("y", pandas.DataFrame(), format="json")
+    assert [] == data.load_data("x", as_="records")
+    assert pandas.DataFrame().shape == data.load_data("y").shape
+
+
 def test_what_json_keeps_as_text(data):
     """Moments, days and decimals are text in it; NaN is null."""
     row = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
@@ -93,7 +94,7 @@ def _shaped(records: list[dict[str, object]], request: Request, what: str) -> ob
 
 
 def save(data: object, file: BinaryIO, what: str, *, lines: bool) -> None:
-    """Write records, one a line: as a list, or bare."""
+    """Write records, one a line: as a list, or bare. Warns of columns that no record tells."""
     encoder = msgspec.json.Encoder(decimal_format="string")
     written = 0
     if not lines:
@@ -105,6 +106,17 @@ def save(data: object, file: BinaryIO, what: str, *, lines: bool) -> None:
         written += len(part)
     if not lines:
         file.write(b"\n]\n" if written else b"]\n")
+    if columns and not written:
+        _warn_of_lost(columns, what)
+
+
+def _warn_of_lost(columns: list[str], what: str) -> None:
+    warnings.warn(
+        f"{what} has no rows, so JSON keeps none of its columns ({', '.join(columns)}): load it with columns=[…], or "
+        "save it with format='csv' or 'parquet', which keep them",
+        RuntimeWarning,
+        stacklevel=5,  # where save_data was called
+    )
 
 
 def _value(value: object, column: str, what: str, number: int) -> object:
