@@ -61,10 +61,13 @@ class Recorder:
                 for row in rows:
                     if type(row) in _REPLACED:  # a fact replaces what was seen of the same thing
                         self._observed.pop(_identity(row), None)
+            began = time.monotonic()
             try:
                 changed = self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh)
             except (StoreFull, StoreBusy) as error:
-                changed = self._written_later(error, rows, durable, fresh)
+                changed = self._written_later(error, began + self._wait_seconds, rows, durable, fresh)
+            if self._warned:
+                self._warned.discard("wait")  # the next time is news again
             self._is_dirty = not durable
             if self._file is not None:
                 self._file.check()
@@ -105,19 +108,17 @@ class Recorder:
             except StoreError as error:
                 self._warn("barrier", f"milepost: the ledger could not be made safe against power loss: {error}")
 
-    def _written_later(self, refusal: StoreError, rows: tuple[Row, ...], durable: bool, fresh: bool) -> int:
+    def _written_later(
+        self, refusal: StoreError, deadline: float, rows: tuple[Row, ...], durable: bool, fresh: bool
+    ) -> int:
         """Write these as soon as the store takes them again. Raises what it last said when that is too late."""
-        deadline = time.monotonic() + self._wait_seconds
         while time.monotonic() < deadline:
             self._warn("wait", f"milepost: waiting up to {self._wait_seconds:.0f} s for the ledger: {refusal}")
             time.sleep(0.5)
             try:
-                changed = self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh)
+                return self._store.write(rows, fence=self._fence, durable=durable, fresh=fresh)
             except (StoreFull, StoreBusy) as error:
                 refusal = error
-            else:
-                self._warned.discard("wait")  # the next time is news again
-                return changed
         raise refusal
 
     def _warn(self, kind: str, text: str) -> None:
