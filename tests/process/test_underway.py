@@ -13,6 +13,8 @@ from milepost.model.rows import RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
 from milepost.process.underway import RunUnderway
 from milepost.process.watching import CANCEL_REQUESTED
+from milepost.views.runs import run_detail
+from milepost.views.view import utc
 
 PROGRAM = """
 import os, signal, sys
@@ -85,6 +87,22 @@ def test_a_forked_child_does_not_end_it(tmp_path):
     ending = "pid = os.fork()\nif pid == 0: sys.exit(0)\nos.waitpid(pid, 0); os.kill(os.getpid(), signal.SIGKILL)"
     _, run, session, _ = carried_out(tmp_path, ending)
     assert (run.state, session.end) == (RunState.RUNNING, None)
+
+
+def test_a_killed_session_ends_with_its_last_sign_of_life(tmp_path):
+    """Seen from outside as it is written down by who goes on: behind its last beat, if it still recorded something."""
+    ending = "import time; run.stage('report', started=time.time()); os.kill(os.getpid(), signal.SIGKILL)"
+    _, row, session, _ = carried_out(tmp_path, ending)
+    with Workspace.open(tmp_path / ".milepost") as workspace:
+        store = workspace.store
+        seen = run_detail(store, row, workspace.path / "runs", now=session.beat + 3600)
+        began = store.get(StageRow, run="r1", stage="report").started
+        RunUnderway.take_up("r1", workspace).end()
+        buried = store.get(SessionRow, run="r1", epoch=1)
+    assert began > session.beat
+    assert began == buried.ended
+    assert utc(began) == seen.run.ended_at == seen.sessions[0].ended_at
+    assert began - session.started == seen.run.seconds
 
 
 def test_who_has_it_is_named(workspace):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from milepost.kernel.alive import last_sign
 from milepost.kernel.clock import SYSTEM
 from milepost.kernel.crash import cause_of_death
 from milepost.kernel.in_place import InPlace
@@ -164,7 +165,8 @@ def _first_rows(claim: Claim, workspace: Workspace) -> Iterator[Row]:
     for session in workspace.store.rows(SessionRow, run=claim.run.id, end=RunState.INTERRUPTED):
         if session.cause is None and session.epoch < claim.run.epoch:
             cause = cause_of_death(session, workspace.lock_path(claim.run.id))
-            yield msgspec.structs.replace(session, cause=cause)
+            ended = last_sign(session, workspace.path / "runs", workspace.store)
+            yield msgspec.structs.replace(session, cause=cause, ended=ended)
 
 
 def _event(claim: Claim, kind: str, now: float, **facts: str) -> EventRow:

@@ -127,7 +127,7 @@ class RunUnderway:
         seconds = row.seconds or 0.0
         if row.ended is None and row.started is not None:
             session = self.store.get(SessionRow, run=self.id, epoch=row.epoch)
-            seconds += 0.0 if session is None else max(session.beat - row.started, 0.0)
+            seconds += 0.0 if session is None else max((session.ended or session.beat) - row.started, 0.0)
         return seconds
 
     def observe(self, name: str, **changes: object) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from milepost.kernel.alive import Seen, look, working_seconds
+from milepost.kernel.alive import Seen, look_closely, working_seconds
 from milepost.model.folding import fold_decisions, fold_stages
 from milepost.model.rows import DecisionRow, ResultRow, RunRow, SessionRow, StageRow
 from milepost.model.status import RunState, StageState
@@ -109,7 +109,7 @@ def list_runs(
 def run_detail(store: Store, run: RunRow, lock_folder: Path, *, now: float, exact: bool = True) -> RunDetail:
     """One run with all that belongs to it. `exact`: items that a dead session left are counted in the ledger."""
     sessions = store.rows(SessionRow, run=run.id)
-    seen = look(run, _newest(sessions), lock_folder, now)
+    seen = look_closely(run, _newest(sessions), lock_folder, now, store)
     rows = fold_stages(store.rows(StageRow, run=run.id), seen.state)
     counted = counted_in_ledger(store, rows) if exact and not seen.state.is_active else {}
     stages = _stages(store, rows, seen.state, counted)
@@ -125,7 +125,7 @@ def run_detail(store: Store, run: RunRow, lock_folder: Path, *, now: float, exac
 
 def seen_run(store: Store, run: RunRow, lock_folder: Path, *, now: float) -> Seen:
     """What one run really is."""
-    return look(run, _newest(store.rows(SessionRow, run=run.id)), lock_folder, now)
+    return look_closely(run, _newest(store.rows(SessionRow, run=run.id)), lock_folder, now, store)
 
 
 def _lines(store: Store, runs: Sequence[RunRow], lock_folder: Path, now: float) -> list[RunLine]:
@@ -136,7 +136,7 @@ def _lines(store: Store, runs: Sequence[RunRow], lock_folder: Path, now: float) 
         sessions.setdefault(session.run, []).append(session)
     lines = []
     for run in runs:
-        seen = look(run, _newest(sessions.get(run.id, [])), lock_folder, now)
+        seen = look_closely(run, _newest(sessions.get(run.id, [])), lock_folder, now, store)
         folded = fold_stages(rows.get(run.id, ()), seen.state)
         counted = counted_in_ledger(store, folded) if seen.state is RunState.INTERRUPTED else {}
         stages = [
@@ -198,7 +198,7 @@ def _session(row: SessionRow, seen: Seen, now: float, lock_folder: Path, *, is_l
         host=row.host,
         pid=row.pid,
         started_at=_known(row.started),
-        ended_at=utc(row.beat if died and row.ended is None else row.ended),
+        ended_at=utc(seen.ended or row.beat if died and row.ended is None else row.ended),
         seconds=working_seconds(row, seen, now, is_last=is_last),
         end=RunState.INTERRUPTED if died else row.end,
         cause=seen.cause if died else row.cause,

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from milepost import typed
-from milepost.kernel.alive import Seen, look, working_seconds
+from milepost.kernel.alive import Seen, look_closely, working_seconds
 from milepost.model.comparison.subjects import UNKNOWN, Subject, Value
 from milepost.model.fingerprint.parts import load_parts
 from milepost.model.folding import fold_decisions, fold_stages
@@ -31,7 +31,7 @@ def read_subjects(store: Store, lock_folder: Path, runs: Sequence[RunRow], *, no
     subjects: list[Subject] = []
     for run in runs:
         mine = sessions.get(run.id, [])
-        seen = look(run, max(mine, key=lambda row: row.epoch, default=None), lock_folder, now)
+        seen = look_closely(run, max(mine, key=lambda row: row.epoch, default=None), lock_folder, now, store)
         stages = fold_stages(written.get(run.id, ()), seen.state)
         subjects.append(
             Subject(
