@@ -209,6 +209,10 @@ def use_connection(x):
     return connection.execute("select 1").fetchone()
 
 
+def nothing_of(x):
+    return None
+
+
 def context_now(x):
     context = current.get()
     return [context.run_name, context.stage, context.item, context.attempt]

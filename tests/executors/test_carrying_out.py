@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import executor_stages as stages
 import pytest
@@ -265,3 +266,20 @@ def test_an_unknown_executor_is_refused():
     """The error names those there are."""
     with pytest.raises(InvalidDataError, match="inline, threads, workers"):
         make_executor("dask")
+
+
+@pytest.mark.parametrize("name", IN_PROCESS)
+def test_the_copy_of_an_item_is_let_go_before_the_next_is_made(name, tmp_path):
+    """A batch of large items has one copy in memory at a time."""
+    living: weakref.WeakSet[Large] = weakref.WeakSet()
+    seen = []
+
+    class Large:
+        def __deepcopy__(self, memo):
+            seen.append(len(living))
+            living.add(copy := Large())
+            return copy
+
+    with open_bench(name, tmp_path, mapped(stages.nothing_of, keeps_items=True)) as b:
+        assert b.result("nothing_of", Large(), Large(), Large()) == [None] * 3
+    assert seen == [0, 0, 0]

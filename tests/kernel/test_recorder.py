@@ -39,7 +39,7 @@ def test_each_time_that_a_store_is_full_is_told_once():
 
 
 def test_what_a_locked_store_takes_to_say_so_is_part_of_the_wait():
-    """A ledger that others hold is busy after SQLite's own patience: where that was all of ours, it is not asked again."""
+    """A ledger of others is busy after SQLite's own patience: it is not asked again where that was all of ours."""
 
     class Locked(MemoryStore):
         asked = 0

@@ -151,6 +151,7 @@ class Carrier:
             context = enter(item.item, item.attempt)
             if at_hand is not None:
                 at_hand(index, True)
+            arguments[parameter] = None  # a copy of the item before is let go before another is made
             value = item.value
             if type(value) is Parcel:
                 value = value.open()
