@@ -120,6 +120,23 @@ def test_a_group_with_an_interruption_is_one(manager):
     assert told(manager, "doc")[1][:2] == ("pending", 2)
 
 
+def test_any_number_of_blocks_may_be_collected_at_once(manager):
+    """More than calls can be inside of each other: each waits for another attempt with the next question."""
+
+    def work(document):
+        with manager.step(document, "ocr"):
+            yield
+
+    blocks = [work(f"doc{n}") for n in range(1_000)]
+    for block in blocks:
+        next(block)
+    del block, blocks
+    gc.collect()
+    manager.add_step("another", "ocr", "success")
+    waiting = [step.metadata["doc_id"] for step in manager.iter_steps(status="pending")]
+    assert sorted(waiting) == sorted(f"doc{n}" for n in range(1_000))
+
+
 def test_a_task_that_is_cancelled_waits_for_another_attempt(manager):
     """By a time limit from outside, inside an async function that is tracked."""
 

@@ -92,7 +92,8 @@ class ProcessingStepManager:
         also of a generator that gives them, comes after those before it were committed. Dependencies are not checked:
         these are facts.
         """
-        (ledger, run), count = self._to_write(), 0
+        self._leave_those_left()
+        (ledger, run), count = self._where.to_write(), 0
         ledger.file.check()
         said, announcing = drafts(steps), Announcing()
         try:
@@ -146,10 +147,12 @@ class ProcessingStepManager:
 
         What the ledger cannot take now costs a warning, for this is said while something else is on its way out.
         """
-        no_longer_at_hand(*self._to_write(), step_name, doc_id, attempt)
+        ledger, run = self._where.to_write()
+        no_longer_at_hand(ledger, run, step_name, doc_id, attempt)
         said = f"attempt {attempt} was interrupted: {reason}"
+        waiting = draft(doc_id, step_name, ProcessingStatus.PENDING, error_message=said, attempt=attempt + 1)
         try:
-            self._add(draft(doc_id, step_name, ProcessingStatus.PENDING, error_message=said, attempt=attempt + 1))
+            self._record(ledger, run, waiting)
         except StoreError as error:
             warn(f"milepost: that step {step_name} of document {doc_id:.80} waits again is not recorded: {error}")
 
@@ -277,7 +280,10 @@ class ProcessingStepManager:
         self._dependencies = state["declared"]
 
     def _add(self, said: Draft, *, is_bound: bool = False) -> StepRow | None:
-        ledger, run = self._to_write()
+        self._leave_those_left()
+        return self._record(*self._where.to_write(), said, is_bound=is_bound)
+
+    def _record(self, ledger: Ledger, run: str, said: Draft, *, is_bound: bool = False) -> StepRow | None:
         where = current.get()
         if where is not None and where.item is not None and where.stage == said.step and where.run_id == run:
             raise ValueError(
@@ -291,11 +297,6 @@ class ProcessingStepManager:
         if row is not None:
             announce_one(row)
         return row
-
-    def _to_write(self) -> tuple[Ledger, str]:
-        """Where to record now, and of which run; that it is still there is seen when it is committed."""
-        self._leave_those_left()
-        return self._where.to_write()
 
     def _ledger(self) -> Ledger:
         """Where it is now, so that what is lost is said as such."""

@@ -34,13 +34,13 @@ def to_seconds(moment: datetime, name: str = "timestamp") -> float:
 
 
 def in_microseconds(seconds: float) -> float:
-    """Seconds in whole microseconds, as datetimes have them: what `round(seconds, 6)` gives at a tenth of its cost.
+    """Seconds in whole microseconds, as datetimes have them; much faster than `round(seconds, 6)`.
 
     Example:
-        >>> in_microseconds(1.23456789)
-        1.234568
+        >>> in_microseconds(1.23456789), in_microseconds(-1.23456789)
+        (1.234568, -1.234568)
     """
-    return int(seconds * 1e6 + 0.5) / 1e6
+    return round(seconds * 1e6) / 1e6
 
 
 def span(start: datetime | None, end: datetime | None) -> tuple[float | None, float | None]:

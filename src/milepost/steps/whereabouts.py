@@ -30,7 +30,10 @@ class Whereabouts:
         return self._ledger_at(self._here())
 
     def to_write(self) -> tuple[Ledger, str]:
-        """The ledger, and the run that was given, else the one that the calling code is in; "" for none."""
+        """Where to record now, and of which run: the one that was given, else that of the calling code; "" for none.
+
+        That the ledger is still there is seen when it is committed.
+        """
         where = self._here()
         run = self._run if self._given_run is None else self.run()
         if run is None:
