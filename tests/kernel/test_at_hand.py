@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from milepost.kernel.at_hand import AtHand, Entry, left_behind, taken_over
+from milepost.kernel.slots import SLOT_BYTES
 
 
 @pytest.mark.parametrize("names", ["x" * 5_000, "\ud800", "\n{", "a\0b"])
@@ -42,3 +43,16 @@ def test_who_cannot_write_its_notes_is_not_dead(tmp_path):
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "open")], check=True)
     (left,) = left_behind(tmp_path / "open")
     assert [entry.item for entry in left.entries] == ["doc0", "doc5"]
+
+
+def test_notes_of_an_earlier_version_are_read(tmp_path):
+    """Byte for byte as 0.1.0 left them: the session, a slot that was emptied, a document."""
+    session = (
+        b'{"run":"","epoch":0,"host":"vm","boot_id":"b","pid":7,"pid_started":1.0,"started":1.0,"beat":1.0,'
+        b'"ended":null,"end":null,"cause":null,"python":"3.11.7","version":"0.1.0","oom_kills":null}\n'
+    )
+    document = b'{"run":"","step":"ocr","item":"doc1","at":1.5,"is_bound":true}\n'
+    slots = [session, b"\n" + document[1:], document]
+    (tmp_path / "7-abcd").write_bytes(b"".join(slot.ljust(SLOT_BYTES, b"\0") for slot in slots))
+    (left,) = left_behind(tmp_path)
+    assert (left.session.pid, left.entries) == (7, (Entry("", "ocr", "doc1", 1.5, True),))

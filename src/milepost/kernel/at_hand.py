@@ -1,8 +1,8 @@
 """What a process has at hand, noted beside its ledger: of who is killed, others read there what died with it.
 
-A file a process, in a folder beside the ledger, locked by the kernel for as long as the process lives. Its first slot
-says which process; each other is empty or holds one attempt. A note costs microseconds and is there after a kill as the
-system has it; whoever finds the file without its lock reads what is left, writes it down, and removes the file.
+A file of slots a process, in a folder beside the ledger, locked by the kernel for as long as the process lives. Its
+first slot says which process; each other is empty or holds one attempt. Whoever finds the file without its lock reads
+what is left, writes it down, and removes the file.
 """
 
 from __future__ import annotations
@@ -22,14 +22,11 @@ from milepost import typed
 from milepost.errors import WorkspaceError
 from milepost.kernel.lock import RunLock, is_held, try_acquire
 from milepost.kernel.sessions import new_session
+from milepost.kernel.slots import Slots, readable, written
 from milepost.kernel.ticker import TICKER, Tick
-from milepost.kernel.warning import warn
 from milepost.model.rows import SessionRow
 
-SLOT_BYTES = 1024
-MOST_AT_HAND = 10_000  # of one process; more are not noted
 TOUCH_SECONDS = 5.0  # how exactly a death is dated
-_EMPTY = b"\n"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,7 +48,6 @@ class LeftBehind(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
-_encode = msgspec.json.Encoder().encode
 _entry = typed.json_decoder(Entry)
 _session = typed.json_decoder(SessionRow)
 
@@ -74,35 +70,21 @@ class AtHand:
         self.users = 0
         self._folder = folder
         self._guard = threading.RLock()  # a ledger that goes with the garbage closes its notes wherever that happens
+        self._slots = Slots("if this process is killed, what it has at hand stays RUNNING")
         self._slot_of: dict[Attempt, int] = {}
-        self._free: list[int] = []
         self._bound: set[int] = set()
-        self._slots = 1  # the first is the session's
-        self._descriptor = -1
-        self._has_warned = False
         self._lock: RunLock | None = None
         self._tick: Tick | None = None
 
     def begin(self, entry: Entry) -> int:
         """Note an attempt, before its row is written; the slot to give to `end`, 0 where it could not be noted."""
-        try:
-            text = _encode(entry) + _EMPTY
-        except UnicodeEncodeError:  # half a character in a name
-            return 0
         with self._guard:
-            if len(text) > SLOT_BYTES or (not self._free and self._slots > MOST_AT_HAND):
+            if not (self._slots.is_open or self._open()):
                 return 0
-            if self._descriptor < 0 and not self._open():
-                return 0
-            slot = self._free.pop() if self._free else self._slots
-            if slot == self._slots:
-                self._slots += 1
-            if entry.is_bound:
+            slot = self._slots.take(entry)
+            if slot and entry.is_bound:
                 self._bound.add(slot)
-        if self._put(slot, text):
             return slot
-        self._end(slot)
-        return 0
 
     def keep(self, slot: int, attempt: Attempt | None) -> None:
         """What was noted there has become this attempt, or nothing."""
@@ -131,11 +113,10 @@ class AtHand:
         """One user less. The last one leaves noted what is bound to this process; all else others may end."""
         self.users -= 1
         with self._guard:
-            if self.users > 0 or self._descriptor < 0:
+            if self.users > 0 or not self._slots.is_open:
                 return
             if self._bound:
-                for slot in set(range(1, self._slots)) - self._bound:
-                    self._put(slot, _EMPTY)
+                self._slots.empty_all_but(self._bound)
                 return
             if self._tick is not None:
                 self._tick.stop()
@@ -145,57 +126,29 @@ class AtHand:
             self._forget()
 
     def _end(self, slot: int) -> None:
-        self._put(slot, _EMPTY)
         with self._guard:
             self._bound.discard(slot)
-            self._free.append(slot)
+            self._slots.clear(slot)
 
     def _open(self) -> bool:
         path = self._folder / f"{os.getpid()}-{secrets.token_hex(4)}"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = try_acquire(path)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except (OSError, WorkspaceError) as error:
-            self._complain(error)
+            self._slots.complain(self._folder, error.strerror if isinstance(error, OSError) else error)
+            return False
+        if not (self._slots.open(path) and self._slots.head(new_session())):
             self._forget()
             return False
-        if not self._put(0, _encode(new_session()) + _EMPTY):
-            self._forget()
-            return False
-        self._tick = TICKER.every(TOUCH_SECONDS, self._touch)
+        self._tick = TICKER.every(TOUCH_SECONDS, self._slots.touch)
         _close_with_worker(self)
         return True
 
-    def _touch(self) -> None:
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                os.utime(self._descriptor)
-
-    def _put(self, slot: int, text: bytes) -> bool:
-        if self._descriptor < 0:
-            return False
-        try:
-            os.pwrite(self._descriptor, text, slot * SLOT_BYTES)
-        except OSError as error:  # the lock is kept: who cannot write is not dead
-            self._complain(error)
-            return False
-        return True
-
-    def _complain(self, error: OSError | WorkspaceError) -> None:
-        if self._has_warned:
-            return
-        self._has_warned = True
-        said = error.strerror if isinstance(error, OSError) else error
-        warn(f"milepost: if this process is killed, what it has at hand stays RUNNING ({self._folder}: {said})")
-
     def _forget(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
+        self._slots.close()
         lock, self._lock = self._lock, None
-        if descriptor >= 0:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        if lock is not None:
+        if lock is not None:  # kept until now: who cannot write is not dead
             lock.release()
 
 
@@ -279,14 +232,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> LeftBehind | None:
     """The notes in this file; None where there are none, or what the session's should be is not one."""
-    with path.open("rb") as file:
-        seen = os.fstat(file.fileno()).st_mtime
-        try:
-            session = _session(file.read(SLOT_BYTES).partition(_EMPTY)[0])
-        except msgspec.DecodeError:
-            return None
-        entries = []
-        while slot := file.read(SLOT_BYTES):
-            with contextlib.suppress(msgspec.DecodeError):  # an empty slot, or one that a power cut tore
-                entries.append(_entry(slot.partition(_EMPTY)[0]))
-    return LeftBehind(path, session, seen, tuple(entries)) if entries else None
+    seen, texts = path.stat().st_mtime, written(path)
+    try:
+        session = _session(next(texts, b""))
+    except msgspec.DecodeError:
+        return None
+    entries = tuple(readable(texts, _entry))
+    return LeftBehind(path, session, seen, entries) if entries else None

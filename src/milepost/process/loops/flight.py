@@ -1,24 +1,19 @@
 """Which items a session has at hand, noted outside the ledger: what a killed session leaves there died with it.
 
-A row for each beginning would double what is written. A note in a slot of a small file costs a microsecond, is there
-after a kill as the system has it, and is emptied when the item is over. Who continues the run reads what is left.
+A row for each beginning would double what is written. A note in a slot of a small file costs a microsecond, and is
+emptied when the item is over. Who continues the run reads what is left.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from milepost import typed
-from milepost.kernel.warning import warn
-
-SLOT_BYTES = 1024
-_EMPTY = b"\n"
+from milepost.kernel.slots import Slots, readable, written
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -32,8 +27,7 @@ class Entry(msgspec.Struct, frozen=True):
     at: float
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = typed.json_decoder(Entry)
+_entry = typed.json_decoder(Entry)
 
 
 class Flight:
@@ -41,54 +35,27 @@ class Flight:
 
     def __init__(self, folder: Path, epoch: int) -> None:
         self._path = flight_path(folder, epoch)
-        self._lock = threading.Lock()
-        self._free: list[int] = []
-        self._slots = 0
-        self._descriptor = -1
+        self._slots = Slots("items that kill their process will not be noticed")
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._descriptor = os.open(self._path, flags, 0o600)
         except OSError as error:
-            self._complain(error)
+            self._slots.complain(folder, error.strerror)
+            return
+        self._slots.open(self._path)
 
     def begin(self, entry: Entry) -> int:
-        """Note an attempt; the slot to give to `end`."""
-        with self._lock:
-            if self._free:
-                slot = self._free.pop()
-            else:
-                slot, self._slots = self._slots, self._slots + 1
-        self._put(slot, _encode(entry) + _EMPTY)
-        return slot
+        """Note an attempt; the slot to give to `end`, 0 where it could not be noted."""
+        return self._slots.take(entry)
 
     def end(self, slot: int) -> None:
         """The attempt is over, or nobody's fault any more."""
-        self._put(slot, _EMPTY)
-        with self._lock:
-            self._free.append(slot)
+        self._slots.clear(slot)
 
     def close(self) -> None:
         """Remove the notes: the session ends with a word."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        self._slots.close()
         with contextlib.suppress(OSError):
             self._path.unlink()
-
-    def _put(self, slot: int, text: bytes) -> None:
-        if self._descriptor < 0 or len(text) > SLOT_BYTES:
-            return
-        try:
-            os.pwrite(self._descriptor, text, slot * SLOT_BYTES)
-        except OSError as error:
-            self._complain(error)
-
-    def _complain(self, error: OSError) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-        warn(f"milepost: items that kill their process will not be noticed, {self._path}: {error.strerror}")
 
 
 def flight_path(folder: Path, epoch: int) -> Path:
@@ -98,14 +65,8 @@ def flight_path(folder: Path, epoch: int) -> Path:
 
 def left_behind(folder: Path, epoch: int) -> Iterator[Entry]:
     """What a dead session had at hand."""
-    try:
-        with open(flight_path(folder, epoch), "rb") as file:
-            while slot := file.read(SLOT_BYTES):
-                text = slot.partition(_EMPTY)[0]
-                with contextlib.suppress(msgspec.DecodeError):  # an empty slot, or one that a power cut tore
-                    yield _decode(text)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        yield from readable(written(flight_path(folder, epoch)), _entry)
 
 
 def forget(folder: Path, epoch: int) -> None:
