@@ -11,9 +11,9 @@ from collections import Counter
 from pdf_documents import ROOT, lay_out
 
 from milepost import Workspace
+from milepost.model.deaths import DIED
 from milepost.model.rows import RunRow, SessionRow, StepRow
 from milepost.model.status import ProcessingStatus, RunState
-from milepost.process.loops.deaths import DIED
 
 KILLS = 7
 DAMAGED = {"cut.pdf", "empty.pdf", "letter.pdf", "zeroed.pdf"}

@@ -66,6 +66,15 @@ def kill(worker):
     worker.communicate()
 
 
+def kill_with_its_machine(path, worker):
+    """It is seen by a machine that was started since."""
+    kill(worker)
+    (notes,) = path.with_name(f"{path.name}-open").iterdir()
+    here = host.boot_id().encode()
+    notes.write_bytes(notes.read_bytes().replace(here, here[::-1]))
+    ProcessingStepManager(path).get_steps("any")
+
+
 def told(manager, document, step="ocr"):
     return [
         (str(s.status), s.metadata["attempt"], s.error_message) for s in manager.get_steps(document, step_name=step)
@@ -182,6 +191,17 @@ def test_a_document_that_kills_three_workers_is_set_aside(tmp_path):
     assert ends == [("error", DIED), ("error", DIED), ("success", None), ("error", DIED), ("error", DIED), given_up]
 
 
+def test_who_was_set_aside_and_is_tried_again_begins_anew(tmp_path):
+    """One more death is an error, as the first was; two more set the document aside again."""
+    path = tmp_path / "steps.db"
+    for _ in range(6):
+        kill(at_it(path, "block", "poison"))
+    manager = ProcessingStepManager(path)
+    ends = [status for status, *_ in told(manager, "poison") if status != "running"]
+    assert ends == ["error", "error", "failed"] * 2
+    assert told(manager, "poison")[-1] == ("failed", 6, f"{DIED}; given up after 3 times")
+
+
 def test_many_who_look_at_once_write_it_down_once(tmp_path):
     """Eight threads with managers of their own, as soon as the process is dead."""
     path = tmp_path / "steps.db"
@@ -286,10 +306,18 @@ def test_a_crash_and_a_restart_of_the_machine(tmp_path):
     subprocess.run([sys.executable, "-c", crash, str(path)], check=False)
     assert told(ProcessingStepManager(path), "crashes")[1:] == [("error", 1, DIED)]
     for _ in range(3):
-        kill(at_it(path, "block", "unlucky"))
-        (notes,) = path.with_name("steps.db-open").iterdir()
-        here = host.boot_id().encode()
-        notes.write_bytes(notes.read_bytes().replace(here, here[::-1]))
-        ProcessingStepManager(path).get_steps("unlucky")
+        kill_with_its_machine(path, at_it(path, "block", "unlucky"))
     ends = [(status, error) for status, _, error in told(ProcessingStepManager(path), "unlucky") if status != "running"]
     assert ends == [("error", "its process died while it was at hand: the machine was restarted")] * 3
+
+
+def test_a_restart_of_the_machine_does_not_count(tmp_path):
+    """Between deaths it is neither one of them nor a reason to begin the count anew."""
+    path = tmp_path / "steps.db"
+    for _ in range(2):
+        kill(at_it(path, "block", "poison"))
+    kill_with_its_machine(path, at_it(path, "block", "poison"))
+    kill(at_it(path, "block", "poison"))
+    ends = [(status, error) for status, _, error in told(ProcessingStepManager(path), "poison") if status != "running"]
+    restarted = ("error", "its process died while it was at hand: the machine was restarted")
+    assert ends == [("error", DIED), ("error", DIED), restarted, ("failed", f"{DIED}; given up after 3 times")]

@@ -75,7 +75,7 @@ def liveness(
     """
     if session.end is not None or session.ended is not None:
         return Liveness("dead", session.cause)
-    if _boot(session) == host.boot_id() != "":
+    if is_of_this_boot(session) and host.boot_id():
         return _seen_here(session, lock_path)
     if session.host == host.host() and _began_before_boot(session):
         return Liveness("dead", "reboot: the machine was restarted")
@@ -117,8 +117,9 @@ def _place() -> str:
     return f"{host.boot_id()} {host.pid_space()}".strip()
 
 
-def _boot(session: SessionRow) -> str:
-    return session.boot_id.partition(" ")[0]
+def is_of_this_boot(session: SessionRow) -> bool:
+    """Whether it began on this machine since that was started."""
+    return session.boot_id.partition(" ")[0] == host.boot_id()
 
 
 def _version() -> str:

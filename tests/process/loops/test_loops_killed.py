@@ -12,9 +12,10 @@ from loop_programs import wait_for
 
 from milepost import Workspace
 from milepost.kernel.sessions import new_session
+from milepost.kernel.slots import SLOT_BYTES, written
+from milepost.model.deaths import DIED
 from milepost.model.rows import EventRow, RunRow, SessionRow, StepRow
 from milepost.model.status import ProcessingStatus, RunState
-from milepost.process.loops.deaths import DIED
 
 ITEMS, KILLS = 400, 12
 
@@ -81,6 +82,40 @@ def test_an_item_that_kills_its_process_is_set_aside_after_three_times(program):
     assert program.rows(StepRow, item="5")[-1].status is ProcessingStatus.SUCCESS
     assert len(program.rows(RunRow)) == 1
     assert Counter(program.noted("begin"))["5"] == 4
+
+
+def test_who_was_set_aside_and_is_tried_again_on_purpose_begins_anew(program):
+    """One death after `retry` is an error, as the first was; two more set the item aside again."""
+    program.write(items=3, body="os.kill(os.getpid(), signal.SIGKILL) if number == 1 else None")
+    for _ in range(3):
+        assert program.ended()[0] == -signal.SIGKILL
+    assert program.ended()[0] == 0
+    program.milepost("retry")
+    for _ in range(2):
+        assert program.ended()[0] == -signal.SIGKILL
+    assert program.ended()[0] == 0
+    rows = program.rows(StepRow, item="1")
+    assert [str(row.status) for row in rows] == ["error", "error", "failed"] * 2
+    assert {row.error for row in rows if row.status is ProcessingStatus.FAILED} == {
+        f"{DIED}killed; given up after 3 times"
+    }
+    assert Counter(program.noted("begin"))["1"] == 6
+
+
+def test_an_item_that_was_recorded_just_before_the_kill_is_no_loss(program):
+    """The kill came between its row and the end of its note: the row stands, and nobody is told otherwise."""
+    program.write(items=5, body="os.kill(os.getpid(), signal.SIGKILL) if number == 3 else None")
+    assert program.ended()[0] == -signal.SIGKILL
+    (notes,) = (program.folder / ".milepost" / "runs").glob("*/flight-1")
+    whole = notes.read_bytes()
+    (note,) = (slot for slot in written(notes) if b'"3"' in slot)
+    notes.write_bytes(whole.ljust(2 * SLOT_BYTES, b"\0") + note.replace(b'"3"', b'"1"') + b"\n")
+    program.write(items=5)
+    code, said = program.ended()
+    assert code == 0, said
+    assert f"item 3: {DIED}killed" in said
+    assert "item 1" not in said
+    assert [row.status for row in program.rows(StepRow, item="1")] == [ProcessingStatus.SUCCESS]
 
 
 @pytest.mark.parametrize(("number", "cause"), [(signal.SIGINT, "signal SIGINT"), (signal.SIGTERM, "signal SIGTERM")])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from milepost.model.deaths import is_set_aside
 from milepost.model.rows import StepRow
 from milepost.process.loops.ahead import Ahead
-from milepost.process.loops.deaths import is_set_aside
 from milepost.store.protocol import Store
 
 
