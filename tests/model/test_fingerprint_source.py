@@ -86,3 +86,25 @@ def test_a_class_has_texts_too(world):
     row = world.load().Row
     found = with_texts(class_parts(row, version_of=lambda package: None).parts, row)
     assert found[0].text.startswith("class Row:")
+
+
+def test_a_class_may_be_copied_by_another_thread_meanwhile(world):
+    """The first copy of an instance, or its first pickle, writes into its class."""
+    world.write(
+        sales="""
+        import copy
+
+        class Copying:  # as often as it is looked at, as another thread may
+            def __getattr__(self, name):
+                copy.copy(object.__new__(Row))
+                raise AttributeError(name)
+
+        class Row:
+            first = Copying()
+            limit = 3
+
+        def stage(x):
+            return Row
+        """
+    )
+    assert "limit = 3" in str(texts(world.load().stage)["class:sales.Row"])

@@ -141,7 +141,7 @@ def _data(reach: Reach, cls: type, name: str, attribute: str, value: object) -> 
 
 def namespace_of(cls: type) -> dict[str, object]:
     """The globals that a class's methods see; those of its module when it has none."""
-    for value in vars(cls).values():
+    for value in vars(cls).copy().values():  # another thread may add to it, as to copy an instance does
         function = getattr(value, "__func__", value)
         if isinstance(function, FunctionType) and function.__module__ == cls.__module__ and not _is_made(function):
             return function.__globals__

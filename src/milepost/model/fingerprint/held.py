@@ -43,7 +43,7 @@ def _slots_of(cls: type) -> tuple[tuple[str, Any], ...]:
         (name, kind)
         for root in cls.__mro__
         if "__slots__" in vars(root)
-        for name, kind in vars(root).items()
+        for name, kind in vars(root).copy().items()
         if type(kind) is MemberDescriptorType
     )
 
@@ -51,7 +51,10 @@ def _slots_of(cls: type) -> tuple[tuple[str, Any], ...]:
 def _cached_properties_of(cls: type) -> frozenset[str]:
     """Attributes that come and go with use, so they are no part of what an instance is."""
     return frozenset(
-        name for root in cls.__mro__ for name, kind in vars(root).items() if type(kind).__name__ == "cached_property"
+        name
+        for root in cls.__mro__
+        for name, kind in vars(root).copy().items()
+        if type(kind).__name__ == "cached_property"
     )
 
 

@@ -102,7 +102,7 @@ def _lines_of(node: _Definition | ast.ClassDef, lines: list[str]) -> str:
 
 def _class_text(cls: type, files: dict[str, _File | None]) -> str:
     """The source of a class when all its methods are still those of the file; else what it holds."""
-    methods = [code for code in map(_code_of, vars(cls).values()) if code is not None and _is_from(code, cls)]
+    methods = [code for code in map(_code_of, vars(cls).copy().values()) if code is not None and _is_from(code, cls)]
     file = _file(methods[0].co_filename, files) if methods else None
     if file is not None and all(_same_code(code, file) is not None for code in methods):
         lines = {code.co_firstlineno for code in (_same_code(method, file) for method in methods) if code is not None}
@@ -128,7 +128,7 @@ def _contents(cls: type, files: dict[str, _File | None]) -> str:
     lines = [f"class {cls.__qualname__}({', '.join(base.__qualname__ for base in cls.__bases__)}):"]
     for name, kind in (vars(cls).get("__annotations__") or {}).items():
         lines.append(f"    {name}: {kind if isinstance(kind, str) else getattr(kind, '__qualname__', repr(kind))}")
-    for name, value in vars(cls).items():
+    for name, value in vars(cls).copy().items():
         code = _code_of(value)
         if code is not None:
             lines.append(textwrap.indent(_function_text(code, files), "    ").rstrip())

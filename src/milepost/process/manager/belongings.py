@@ -74,7 +74,7 @@ def computing_parts(function: Callable[..., object], cls: type) -> CodeParts:
 def _special_methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
     seen: set[str] = set()
     for root in filter(is_user_class, cls.__mro__):
-        for name, thing in vars(root).items():
+        for name, thing in vars(root).copy().items():
             is_special = name.startswith("__") and name.endswith("__") and name not in _MADE
             if is_special and name not in seen and isinstance(thing, FunctionType):
                 seen.add(name)
