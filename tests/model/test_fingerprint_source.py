@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import threading
+
 from milepost.model.fingerprint.code import class_parts, code_parts, with_texts
 from milepost.model.fingerprint.parts import compare, diff_text
 
@@ -108,3 +112,33 @@ def test_a_class_may_be_copied_by_another_thread_meanwhile(world):
         """
     )
     assert "limit = 3" in str(texts(world.load().stage)["class:sales.Row"])
+
+
+def test_threads_may_ask_for_texts_together(world):
+    """Python itself refuses a parse that another one in the same process disturbed: the text is there all the same."""
+    world.write(sales=SALES + "def more(x):\n    return [x * (1 + 2 * (3 + x)) for _ in range(x)]\n" * 200)
+    function = world.load().stage
+    together, found = threading.Barrier(4), []
+
+    def looked_on(phase: str, info: dict[str, int]) -> None:
+        sum(range(5))
+
+    def ask() -> None:
+        together.wait()
+        found.extend(texts(function)["code:sales.helper"] for _ in range(5))
+
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50)
+    gc.callbacks.append(looked_on)  # whatever Python runs while garbage is collected lets other threads in
+    try:
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.callbacks.remove(looked_on)
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)
+    assert found == ["@deco\ndef helper(x):  # a comment\n    return RATE * x\n"] * 20

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import NamedTuple
@@ -57,14 +59,27 @@ def _file(name: str, files: dict[str, _File | None]) -> _File | None:
         linecache.checkcache(name)
         lines = linecache.getlines(name)
         try:
-            tree = ast.parse("".join(lines))
+            with _parsing:
+                tree = ast.parse("".join(lines))
             codes: dict[str, list[CodeType]] = {}
             for code in _codes(compile("".join(lines), name, "exec", dont_inherit=True)):
                 codes.setdefault(code.co_qualname, []).append(code)
             files[name] = _File(lines, tree, codes) if lines else None
-        except (SyntaxError, ValueError, RecursionError):
+        except (SyntaxError, ValueError, RecursionError, SystemError):
             files[name] = None
     return files[name]
+
+
+_parsing = threading.Lock()  # of two threads that parse at once Python refuses one by a SystemError (CPython 106905)
+
+
+def _after_fork_in_child() -> None:
+    global _parsing
+    _parsing = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
