@@ -80,13 +80,15 @@ class Board:
             items_reused=items or 0,
         )
 
-    def begun(self, plan: StagePlan, function: Callable[..., object], files: FileDigests) -> None:
-        """A stage starts: its key's parts are kept for `why` before it can fail."""
+    def begun(self, job: Job, function: Callable[..., object], files: FileDigests) -> None:
+        """A stage has its first turn: its key's parts are kept for `why` before it can fail."""
+        plan = job.plan
         classes = (find_class(reference) for reference in plan.classes)
         parts = with_texts(plan.parts, function, *(found for found in classes if found is not None))
         now = SYSTEM.now()
         self._began[plan.stage] = SYSTEM.monotonic()
         fresh, files.fresh = list(files.fresh.values()), {}
+        self._replace(job.told(self._rows[plan.stage]))  # how many items it has: who is killed soon has said so
         self._record(
             plan.stage,
             PartsRow(key=plan.key or "", stage=plan.stage, parts=dump_parts(parts), at=now),

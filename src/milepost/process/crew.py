@@ -28,16 +28,19 @@ class Crew:
         workers: int | None,
         on_notice: Callable[[Notice], None],
         is_cancelled: Callable[[], bool],
+        on_turn: Callable[[Job], None],
         turns: Turns,
     ) -> None:
         self._process = process
         self._turns = turns
+        self._on_turn = on_turn  # a job's first: until then it waits for a slot
         self._workspace = workspace
         self._wanted = executor
         self._workers = workers
         self._on_notice = on_notice
         self._is_cancelled = is_cancelled
         self._works: dict[str, Work] = {}
+        self._waiting: set[str] = set()  # stages that had no turn yet
         self._executors: dict[str, Executor] = {}
         self._under_way: dict[int, str] = {}  # task number -> executor
         self._by_stage: dict[str, int] = {}
@@ -55,6 +58,7 @@ class Crew:
     def take_on(self, job: Job) -> None:
         """Make a stage's work known before its first task."""
         self._works[job.plan.stage] = job.work
+        self._waiting.add(job.plan.stage)
 
     def hand_out(self, jobs: Sequence[Job]) -> None:
         """Submit the jobs' next tasks, in turn, while there is room."""
@@ -67,6 +71,9 @@ class Crew:
         if not self._has_room(executor, job.options):
             return False
         with self._turns.of(job.plan.stage):
+            if job.plan.stage in self._waiting:
+                self._waiting.remove(job.plan.stage)
+                self._on_turn(job)
             task = job.next_task()
         if task is not None:
             self._submit(executor, task)

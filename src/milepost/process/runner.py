@@ -122,6 +122,7 @@ class Runner:
             workers=options.workers,
             on_notice=self.watch.noticed,
             is_cancelled=lambda: stop.is_requested,
+            on_turn=self._show_begun,
             turns=self.board.turns,
         )
 
@@ -171,10 +172,12 @@ class Runner:
         if self._crew.is_inline(self._process.stages[name].options):
             self.board.turns.take_part(name)
         with self.board.turns.of(name):
-            self.board.begun(plan, self._process.stages[name].__wrapped__, self._planner.files)
             job = self._job(plan, upstream)
         self._jobs[name] = job
         self._crew.take_on(job)
+
+    def _show_begun(self, job: Job) -> None:
+        self.board.begun(job, self._process.stages[job.plan.stage].__wrapped__, self._planner.files)
 
     def _is_whole(self, need: str) -> bool:
         """Whether a reused result can be read; a damaged one counts as missing before anyone is handed it."""
