@@ -8,6 +8,16 @@ from pathlib import Path
 
 import pytest
 
+MANAGED = """
+from milepost import ProcessManager
+
+class Sums(ProcessManager):
+    def _compute_stage(self, stage):
+        return [stage]
+
+made = Sums()
+"""
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -46,6 +56,22 @@ def test_a_run_makes_the_workspace_that_it_is_told(milepost: Command, folder: Pa
     assert not (folder / "elsewhere").exists()
     assert 0 == milepost("run", "sales.py", "--workspace", "elsewhere").returncode
     assert (folder / "elsewhere" / "ledger.db").exists()
+
+
+@pytest.mark.parametrize("target", ["sums.py", "sums.py:Sums", "sums.py:made"])
+@pytest.mark.parametrize("command", [("accept", "1", "--target"), ("run",), ("plan",)])
+def test_a_program_with_a_manager_is_told_what_carries_it_out(
+    milepost: Command, folder: Path, command: tuple[str, ...], target: str
+) -> None:
+    """Nobody is asked to write a Process into it; what to do for `accept` is said, too."""
+    assert 0 == milepost("run", "sales.py").returncode
+    (folder / "sums.py").write_text(MANAGED)
+    done = milepost(*command, target)
+    assert 2 == done.returncode, done.stdout + done.stderr
+    assert "is carried out by its program itself: start that" in done.stderr
+    assert "ProcessManager" in done.stderr
+    assert "write  name = Process" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("run", "sales.py"), ("ls",), ("plan", "sales.py"), ("doctor",), ("gc",)])

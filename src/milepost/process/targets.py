@@ -88,6 +88,8 @@ def _only_process(module: ModuleType, place: str) -> Process:
     if len(distinct) == 1:
         return next(iter(distinct.values()))
     if not found:
+        for name, value in vars(module).items():
+            _refuse_managed(value, f"{place}:{name}")
         raise TargetError(f"{place} holds no Process; write  name = Process('name', [stage, …])  in it")
     raise TargetError(f"{place} holds several processes; say which: " + ", ".join(f"{place}:{name}" for name in found))
 
@@ -96,6 +98,20 @@ def _named(module: ModuleType, place: str, name: str) -> Process:
     found = vars(module).get(name)
     if isinstance(found, Process):
         return found
+    _refuse_managed(found, f"{place}:{name}")
     known = [other for other, value in vars(module).items() if isinstance(value, Process)]
     said = "is no Process" if name in vars(module) else "does not exist"
     raise TargetError(f"{place}: {name!r} {said}." + did_you_mean(name, known))
+
+
+def _refuse_managed(value: object, called: str) -> None:
+    """TargetError for a ProcessManager of the user's, which no command carries out."""
+    holder = sys.modules.get("milepost.process.manager")
+    if holder is None:
+        return
+    kind = value if isinstance(value, type) else type(value)
+    if issubclass(kind, holder.ProcessManager) and value is not holder.ProcessManager:
+        raise TargetError(
+            f"{called} is no Process but a ProcessManager, which is carried out by its program itself: start that. "
+            "What changed code made is computed again when it is asked for; accept, plan and run are for a Process"
+        )
