@@ -359,3 +359,38 @@ def test_resume_goes_back_to_where_the_run_began(milepost: Command, folder: Path
         cwd=elsewhere, env=kept, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+THINGS = """
+from milepost import Process, stage
+
+class Thing:
+    def __init__(self, n):
+        self.n = n
+
+@stage
+def make(n: int = 3):
+    return Thing(n)
+
+@stage
+def use(make, times: int = 1):
+    return make.n * times
+
+things = Process("things", [make, use])
+"""
+
+
+def test_a_pickle_that_another_key_signed_is_refused_and_made_again_as_the_error_says(
+    milepost: Command, folder: Path
+) -> None:
+    """The key lies outside of the workspace: one who comes with another runs nothing that the first one pickled."""
+    (folder / "things.py").write_text(THINGS)
+    assert milepost("run", "things.py").returncode == 0
+    (folder / "other").mkdir()
+    elsewhere = {"HOME": str(folder / "other")}
+    refused = milepost("run", "things.py", "--set", "use.times=2", **elsewhere)
+    assert refused.returncode == 4
+    assert "key did not sign it" in refused.stderr
+    assert "with --from STAGE" in refused.stderr
+    again = milepost("run", "things.py", "--set", "use.times=2", "--from", "make", **elsewhere)
+    assert again.returncode == 0, again.stderr

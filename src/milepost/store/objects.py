@@ -417,8 +417,8 @@ class Objects:
         else:
             why = "it is a pickle, and this workspace's signing key is not on this machine"
         return ObjectRefused(
-            f"{what} was not loaded: {why}. Run the stage again here with --new, or copy the key "
-            "file from where it was made if you trust that place",
+            f"{what} was not loaded: {why}. Run the stage that made it again here, with --from STAGE (in Python "
+            "start_from=), or copy the key file from where it was made if you trust that place",
             address=address,
         )
 

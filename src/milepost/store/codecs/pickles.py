@@ -47,7 +47,8 @@ def decode_pickle(content: memoryview, buffers: Sequence[Piece] = ()) -> object:
     except Exception as error:
         raise ObjectError(
             f"a stored value cannot be rebuilt: {type(error).__name__}: {error}. "
-            "Its class may have moved or changed; run the stage again with --new"
+            "Its class may have moved or changed; run the stage that made it again, with --from STAGE (in Python "
+            "start_from=)"
         ) from error
 
 
