@@ -76,11 +76,12 @@ class Ledger:
         self._close_store = close_store
         self._begin()
 
-    def record(self, *rows: StepRow, fresh: bool = False) -> int:
-        """Commit these rows, all or none; how many changed something. `fresh`: only where there is none yet."""
+    @property
+    def recorder(self) -> Recorder:
+        """Who commits to it, in this process."""
         if self._pid != os.getpid():
             self._begin()
-        return self._recorder.record(*rows, fresh=fresh)
+        return self._recorder
 
     def notes(self) -> AtHand | None:
         """Where this process notes what it has at hand; None for a ledger that is no file."""

@@ -15,7 +15,7 @@ from milepost.kernel.warning import warn
 from milepost.model.rows import StepRow
 from milepost.model.status import ProcessingStatus
 from milepost.steps import checking
-from milepost.steps.announcing import Announcing, announce_one
+from milepost.steps.announcing import LEVELS, Announcing, announce_one
 from milepost.steps.attempts import Starts
 from milepost.steps.dependencies import Dependencies
 from milepost.steps.drafts import Draft, Reported, draft, drafts, ending
@@ -280,8 +280,10 @@ class ProcessingStepManager:
         self._dependencies = state["declared"]
 
     def _add(self, said: Draft, *, is_bound: bool = False) -> StepRow | None:
-        self._leave_those_left()
-        return self._record(*self._where.to_write(), said, is_bound=is_bound)
+        if self._left:
+            self._leave_those_left()
+        ledger, run = self._where.to_write()
+        return self._record(ledger, run, said, is_bound=is_bound)
 
     def _record(self, ledger: Ledger, run: str, said: Draft, *, is_bound: bool = False) -> StepRow | None:
         where = current.get()
@@ -294,7 +296,7 @@ class ProcessingStepManager:
         if said.status is RUNNING:
             self._dependencies.check(said.item, said.step, self.latest_status)
         row = record(ledger, run, said, self._starts, is_bound=is_bound)
-        if row is not None:
+        if row is not None and row.status in LEVELS:
             announce_one(row)
         return row
 

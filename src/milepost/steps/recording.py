@@ -68,11 +68,11 @@ def _begun(ledger: Ledger, run: str, draft: Draft, starts: Starts, *, is_bound: 
 def _committed(ledger: Ledger, run: str, draft: Draft, start: Start | None) -> StepRow | None:
     if start is not None and draft.attempt in (None, start.attempt):
         row = draft.row(run, start.attempt, start.seconds_until(draft.at, is_dated=draft.is_dated))
-        if ledger.record(row):
+        if ledger.recorder.record(row):
             return row
     elif draft.attempt is None:
         row = draft.row(run, 1, 0.0)
-        if ledger.record(row, fresh=True):  # as nearly all are: nothing has to be looked up
+        if ledger.recorder.record(row, fresh=True):  # as nearly all are: nothing has to be looked up
             return row
     for _ in range(_MOST_RACES):
         standing = _standing(ledger, run, draft)
@@ -80,7 +80,7 @@ def _committed(ledger: Ledger, run: str, draft: Draft, start: Start | None) -> S
             look_for_the_dead(ledger, now=True)  # so that the attempt before has its end first
             standing = _standing(ledger, run, draft)
         row = _row(run, draft, standing)
-        if ledger.record(row):
+        if ledger.recorder.record(row):
             return row
         if draft.attempt is not None:
             return None
@@ -148,7 +148,7 @@ def record_batch(ledger: Ledger, run: str, drafts: Sequence[Draft]) -> tuple[int
     count = 0
     for _ in range(_MOST_RACES):
         rows = _place_all(ledger, run, drafts)
-        changed = ledger.record(*rows)
+        changed = ledger.recorder.record(*rows)
         for row in rows if (notes := ledger.notes()) is not None and not notes.is_empty else ():
             if row.status.is_terminal:
                 no_longer_at_hand(ledger, run, row.step, row.item, row.attempt)

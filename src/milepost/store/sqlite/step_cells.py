@@ -73,6 +73,8 @@ def encode(row: StepRow, numbers: Mapping[str, int]) -> Cells:
         attempt = to_cell(attempt)
     if len(item) == HEX_DIGITS and digest.hex() == item:
         item, long_item, digest = HEX + digest, None, SAME
+    elif type(item) is str and len(item) < HEX_DIGITS and item.isascii():
+        long_item = None  # as most names are: the cell is the name
     else:
         item, long_item = item_cells(item)
     return (

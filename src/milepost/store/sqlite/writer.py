@@ -69,8 +69,11 @@ class Writer:
         gate = self._connections.writer()
         with gate.lock:
             connection = gate.free()
+            shared = self._shared
+            if shared is None or shared[0] is not connection:  # another for each statement would cost a twentieth more
+                shared = self._shared = (connection, connection.cursor())
             try:
-                self._cursor(connection).execute(statement, bound)
+                shared[1].execute(statement, bound)
                 changed = connection.changes()
             except apsw.ConstraintError:
                 raise
@@ -78,12 +81,6 @@ class Writer:
                 raise translate(error, self._connections.path) from error
             self._note_commit()
             return changed
-
-    def _cursor(self, connection: apsw.Connection) -> apsw.Cursor:
-        """The one that single statements share: to make another for each would be a tenth of what it costs."""
-        if self._shared is None or self._shared[0] is not connection:
-            self._shared = (connection, connection.cursor())
-        return self._shared[1]
 
     def _note_commit(self, *, is_full: bool = False) -> None:
         self._commits += 1
