@@ -62,7 +62,7 @@ def test_filters(busy):
 def test_a_step_lies_within_its_own_time(manager):
     """Bounds that are a step's own timestamp have it in them, whatever fractions of a second a row keeps."""
     rows = [StepRow(run="", step="s", item=f"doc{n}", status=ERROR, at=1.7e9 + n * 1.3e-7) for n in range(100)]
-    manager._ledger().record(*rows)
+    manager._ledger().recorder.record(*rows)
     for n in range(50):
         manager.add_step(f"now{n}", "s", "error")
     for step in list(manager.iter_steps()):

@@ -161,11 +161,11 @@ def test_a_block_that_is_interrupted_as_it_begins_is_no_open_attempt_for_ever(tm
         "manager = ProcessingStepManager(sys.argv[1])\n"
         "manager.add_step('doc0', 'ocr', 'success')\n"
         "ledger = manager._ledger()\n"
-        "commit = ledger.record\n"
+        "commit = ledger.recorder.record\n"
         "def interrupted(*rows, **how):\n"
         "    commit(*rows, **how)\n"
         "    raise KeyboardInterrupt\n"
-        "ledger.record = interrupted\n"
+        "ledger.recorder.record = interrupted\n"
         "with manager.step('doc1', 'ocr'):\n"
         "    pass\n"
     )
