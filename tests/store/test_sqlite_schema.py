@@ -11,6 +11,7 @@ import pytest
 
 from milepost.errors import StoreDamaged, StoreTooNew
 from milepost.model.rows import DecisionRow, StepRow
+from milepost.model.status import ProcessingStatus
 from milepost.store.migrations import Migration, latest, load
 from milepost.store.sqlite import SqliteStore
 from milepost.store.sqlite.connection import connect
@@ -168,3 +169,30 @@ def test_two_processes_may_create_it_at_once(tmp_path: Path) -> None:
         store = SqliteStore.open(folder)
         assert len(store.rows(StepRow)) == 4
         store.close()
+
+
+def test_a_ledger_with_the_indexes_of_schema_5_answers_after_it_was_brought_up(tmp_path: Path) -> None:
+    """Its steps are as they were, and what is asked by the indexes that changed: errors, and where an item stands."""
+    failed = step_row("i1", status=ProcessingStatus.FAILED, error="torn")
+    with_errors, path = [step_row("i0"), failed], str(tmp_path / "old" / "ledger.db")
+    today = SqliteStore.open(tmp_path / "today.db")
+    today.write(with_errors)
+    today.close()
+    Path(path).parent.mkdir()
+    Path(path).touch(mode=0o600)
+    connection = connect(path)
+    bring_up(connection, path, migrations=load()[:5])
+    assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%IN (3, 4, 5)%'").fetchone() == (1,)
+    connection.execute("ATTACH ? AS today", (str(tmp_path / "today.db"),))
+    connection.execute("INSERT OR IGNORE INTO words SELECT * FROM today.words")
+    connection.execute("INSERT INTO steps SELECT * FROM today.steps")
+    connection.close()
+    store = SqliteStore.open(path)
+    assert [row.item for row in store.rows(StepRow)] == ["i0", "i1"]
+    assert [row.item for row in store.recent_steps([ProcessingStatus.FAILED], 0.0)] == ["i1"]
+    assert {item: at.status for item, at in store.standings(failed.run, failed.step, ["i0", "i1"]).items()} == {
+        "i0": ProcessingStatus.SUCCESS,
+        "i1": ProcessingStatus.FAILED,
+    }
+    assert store.write(with_errors) == 0
+    store.close()

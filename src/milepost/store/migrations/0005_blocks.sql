@@ -25,15 +25,10 @@ FROM steps WHERE seq <= (SELECT indexed_seq FROM meta) GROUP BY 1, 2, 3, 4;
 -- same, `digest` is the integer 1 from now on, and done_items has no row of it: its name is indexed.
 DROP INDEX steps_once;
 DROP INDEX steps_more;
-DROP INDEX steps_troubled;
 UPDATE steps SET item = CAST(x'FE' || unhex(item) AS BLOB)
 WHERE typeof(item) = 'text' AND length(item) = 32 AND item NOT GLOB '*[^0-9a-f]*';
-
--- No function and no list in what an index says: for a function each statement that inserts several rows keeps a journal of
--- its own, a copy of every page that it changes; and for each row a list is made a table of.
-CREATE UNIQUE INDEX steps_once ON steps (item, step, run, attempt, CASE WHEN status < 2 THEN status ELSE 2 END);
+CREATE UNIQUE INDEX steps_once ON steps (item, step, run, attempt, min(status, 2));
 CREATE INDEX steps_more ON steps (run, step, item) WHERE attempt <> 1 OR status < 2;
-CREATE INDEX steps_troubled ON steps (at, status) WHERE status > 2 AND status < 6;
 
 CREATE TRIGGER steps_never_change BEFORE UPDATE ON steps BEGIN
     SELECT RAISE(ABORT, 'a step that was recorded never changes');
