@@ -26,7 +26,7 @@ class InPlace:
 
     def check(self) -> None:
         """StoreError when it is gone."""
-        if self._path is not None and file_at(self._path) != self._identity:
+        if self.is_gone:
             raise StoreError(
                 f"ledger {self._path} was moved, deleted or replaced while it was open: what is recorded now is not "
                 f"there. {self._advice}",
